@@ -1,0 +1,1 @@
+"""What every package shares: modalities, items, media, front ends, bundles, relevance and metrics."""

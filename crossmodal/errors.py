@@ -1,0 +1,93 @@
+"""Errors this project raises, one subclass per decision a caller can make.
+
+CrossmodalError
+├── MediaError               the file cannot serve as a query or an item
+│   ├── UnsupportedMediaError    container or codec is not on the list
+│   ├── UndecodableError         damaged, empty, or beyond what decoding may cost
+│   ├── MediaTooLongError        longer than the allowed duration
+│   ├── MediaTooBigError         more pixels, frames, streams or bytes than allowed
+│   └── NoTrackError             no usable track of the modality asked for
+├── DecoderBusyError         every decoding place is taken; try again
+├── ShapeError               an array has the wrong shape, dtype or norm
+├── ModalityError            a modality or direction this build or bundle lacks
+├── DataError                a manifest, features file or data set is unusable
+├── FrontEndError            a front end is unknown, or its weights or runtime are missing
+├── BundleError              an exported bundle is incomplete or incompatible
+├── CollectionError          a data directory is damaged, foreign or locked
+│   ├── ModelMismatchError       it was embedded by another bundle
+│   └── CollectionLockedError    another process holds it
+├── UnknownItemError         no stored item, or no stored vector of it, bears the id
+└── ConfigError              a setting is missing, unknown or out of range
+"""
+
+
+class CrossmodalError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class MediaError(CrossmodalError):
+    """The file cannot serve as a query or an item."""
+
+
+class UnsupportedMediaError(MediaError):
+    """The container or codec is not on the list of those allowed."""
+
+
+class UndecodableError(MediaError):
+    """The file is damaged, empty, or costs more to decode than is allowed."""
+
+
+class MediaTooLongError(MediaError):
+    """The file declares a longer duration than is allowed."""
+
+
+class MediaTooBigError(MediaError):
+    """The file has more pixels, frames, streams or bytes than is allowed."""
+
+
+class NoTrackError(MediaError):
+    """The file holds no usable track of the modality asked for."""
+
+
+class DecoderBusyError(CrossmodalError):
+    """Every decoding place is taken; the caller may try again."""
+
+
+class ShapeError(CrossmodalError):
+    """An array has the wrong shape, dtype or norm."""
+
+
+class ModalityError(CrossmodalError):
+    """A modality or direction is unknown to this build or absent from the bundle."""
+
+
+class DataError(CrossmodalError):
+    """A manifest, features file or data set is unusable; names file and field."""
+
+
+class FrontEndError(CrossmodalError):
+    """A front end is unknown, or its weights or runtime are missing."""
+
+
+class BundleError(CrossmodalError):
+    """An exported bundle is incomplete, damaged or incompatible."""
+
+
+class CollectionError(CrossmodalError):
+    """A data directory is damaged, foreign or cannot be used."""
+
+
+class ModelMismatchError(CollectionError):
+    """The data directory was embedded by another bundle than the one given."""
+
+
+class CollectionLockedError(CollectionError):
+    """Another process holds the data directory."""
+
+
+class UnknownItemError(CrossmodalError):
+    """No stored item, or no stored vector of it, bears the id asked for."""
+
+
+class ConfigError(CrossmodalError):
+    """A setting is missing, unknown or out of range."""

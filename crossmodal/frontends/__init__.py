@@ -1,0 +1,1 @@
+"""Front ends: decoded media of one modality to features."""

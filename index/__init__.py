@@ -1,0 +1,1 @@
+"""Keeps a collection: the SQLite store and the FAISS view over it."""

@@ -1,0 +1,1 @@
+"""Serves a collection over HTTP."""

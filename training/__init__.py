@@ -1,0 +1,1 @@
+"""Builds encoders: data sets, methods, selection, evaluation and export."""
