@@ -18,7 +18,7 @@ from crossmodal.durable import sha256_file, write_json
 from crossmodal.encoder import Encoder, OnnxEncoder
 from crossmodal.errors import BundleError
 from crossmodal.frontends.catalog import restore_frontend
-from crossmodal.frontends.frontend import FrontEnd, FrontEndSpec
+from crossmodal.frontends.frontend import FrontEnd, FrontEndSpec, parse_spec
 from crossmodal.modality import Modality, parse_modality
 
 BUNDLE_FORMAT = 1
@@ -188,8 +188,5 @@ def _parse(raw: bytes, name: str) -> BundleManifest:
 
 def _encoder_spec(value: Mapping[str, Any]) -> EncoderSpec:
     frontend = value["frontend"]
-    if frontend is not None:
-        frontend = FrontEndSpec(
-            **(frontend | {"modality": parse_modality(frontend["modality"])})
-        )
-    return EncoderSpec(**(dict(value) | {"frontend": frontend}))
+    spec = None if frontend is None else parse_spec(frontend)
+    return EncoderSpec(**{**value, "frontend": spec})

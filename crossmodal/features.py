@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from crossmodal.errors import DataError
-from crossmodal.frontends.frontend import FrontEndSpec
+from crossmodal.frontends.frontend import FrontEndSpec, parse_spec
 from crossmodal.modality import Modality, parse_modality
 
 Strings = np.ndarray
@@ -205,7 +205,7 @@ def _read_ours(file: h5py.File, path: Path) -> FeaturesFile:
             _numbers(group["features"], f"{name}/features"),
             **columns,
             **times,
-            frontend=None if spec is None else _frontend_spec(json.loads(spec)),
+            frontend=None if spec is None else parse_spec(json.loads(spec)),
         )
     if not modalities:
         raise DataError("the file holds no modality")
@@ -283,7 +283,3 @@ def _class_numbers(array: np.ndarray, key: str) -> np.ndarray:
         raise DataError(f"{key} must hold class numbers from 0 or 1 up, or one-hot rows")
     numbers = flat.astype(np.int64)
     return numbers
-
-
-def _frontend_spec(value: dict[str, Any]) -> FrontEndSpec:
-    return FrontEndSpec(**(value | {"modality": parse_modality(value["modality"])}))
