@@ -43,7 +43,7 @@ def graph_of(tower: torch.nn.Module, input_dim: int) -> bytes:
         torch.onnx.export(
             tower,
             (torch.zeros(2, input_dim),),
-            file,
+            file,  # type: ignore[arg-type]  # this exporter takes a buffer
             input_names=["features"],
             output_names=["embedding"],
             dynamic_axes={"features": {0: "batch"}, "embedding": {0: "batch"}},

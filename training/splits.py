@@ -44,12 +44,8 @@ def _chosen_keys(data: FeaturesFile, seed: int, share: float) -> set[str]:
         train = table.split == "train"
         keys = _keys(table.group, table.pair, table.id)
         for label in sorted(set(table.label[train])):
-            members = [
-                key
-                for key, row in zip(keys, train & (table.label == label), strict=True)
-                if row
-            ]
-            groups = sorted(set(members))
+            rows = np.flatnonzero(train & (table.label == label))
+            groups = sorted({keys[row] for row in rows})
             wanted = min(round(share * len(groups)) or 1, len(groups) - 1)
             already = sum(group in chosen for group in groups)
             rng = np.random.default_rng([seed, crc32(label.encode())])
@@ -72,6 +68,6 @@ def _refuse_straddling_groups(data: FeaturesFile) -> None:
             side = "test" if split == "test" else "train"
             if group and sides.setdefault(group, side) != side:
                 raise DataError(
-                    f"{data.name}: {modality} group {group!r} has rows in train and in test; "
-                    "a group must stay on one side"
+                    f"{data.name}: {modality} group {group!r} has rows in train and in "
+                    "test; a group must stay on one side"
                 )

@@ -15,10 +15,18 @@ from crossmodal import console
 from crossmodal.errors import ConfigError
 from crossmodal.features import FeaturesFile, write_features
 from crossmodal.sources import read_source
-from training.datasets.catalog import KINDS, MEDIA_KINDS, READY, detect
+from training.datasets.catalog import MEDIA_KINDS, READY, detect
 from training.datasets.media import prepare_media
 
-Dataset = StrEnum("Dataset", {kind.upper(): kind for kind in KINDS})
+
+class Dataset(StrEnum):
+    """The kinds of source this build reads."""
+
+    FOLDER = "folder"
+    MANIFEST = "manifest"
+    WIKIPEDIA = "wikipedia"
+    RAVDESS = "ravdess"
+    HDF5 = "hdf5"
 
 
 def prepare(

@@ -180,5 +180,5 @@ def _keep(record: Path, item: SourceItem, rows: Mapping[Modality, Pooled]) -> No
     path = _record_file(record, item)
     path.parent.mkdir(exist_ok=True)
     draft = path.with_suffix(".new.npz")
-    np.savez(draft, **{m.value: row for m, row in rows.items()})
+    np.savez(draft, allow_pickle=False, **{m.value: row for m, row in rows.items()})
     draft.replace(path)

@@ -1,0 +1,43 @@
+"""The four top-level names are generic; these must be ours."""
+
+from importlib.metadata import packages_distributions
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("name", ["crossmodal", "index", "service", "training"])
+def test_top_level_name_is_ours(name: str) -> None:
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    assert Path(spec.origin).is_relative_to(ROOT)
+    assert name not in packages_distributions()
+
+
+def test_changelog_names_the_version_of_the_package() -> None:
+    version = (ROOT / "pyproject.toml").read_text().split('version = "')[1].split('"')[0]
+    headings = [
+        line
+        for line in (ROOT / "CHANGELOG.md").read_text().splitlines()
+        if line[:3] == "## "
+    ]
+    assert headings[0].startswith(f"## {version}")
+
+
+def test_every_direct_dependency_is_pinned() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = {
+        line.split("==")[0]
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    for requirement in (text for group in groups for text in group):
+        name = requirement.split(">")[0].split("[")[0].split("=")[0].strip()
+        assert name in pinned, f"{name} has no line in constraints.txt"
