@@ -1,5 +1,6 @@
-"""The four top-level names are generic; these must be ours."""
+"""The four top-level names are generic and must be ours; versions and pins agree."""
 
+import tomllib
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 @pytest.mark.parametrize("name", ["crossmodal", "index", "service", "training"])
@@ -19,25 +21,15 @@ def test_top_level_name_is_ours(name: str) -> None:
 
 
 def test_changelog_names_the_version_of_the_package() -> None:
-    version = (ROOT / "pyproject.toml").read_text().split('version = "')[1].split('"')[0]
-    headings = [
-        line
-        for line in (ROOT / "CHANGELOG.md").read_text().splitlines()
-        if line[:3] == "## "
-    ]
-    assert headings[0].startswith(f"## {version}")
+    changelog = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    newest = next(line for line in changelog if line.startswith("## "))
+    assert newest.split()[1] == PROJECT["version"]
 
 
 def test_every_direct_dependency_is_pinned() -> None:
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pinned = {
-        line.split("==")[0]
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-        if "==" in line
-    }
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {line.split("==")[0] for line in pins if "==" in line}
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
     for requirement in (text for group in groups for text in group):
         name = requirement.split(">")[0].split("[")[0].split("=")[0].strip()
         assert name in pinned, f"{name} has no line in constraints.txt"
