@@ -1,1 +1,1 @@
-"""What every package shares: modalities, items, media, front ends, bundles, relevance and metrics."""
+"""What every package shares, from modalities and media to bundles and metrics."""

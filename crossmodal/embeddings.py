@@ -21,7 +21,7 @@ def norms(vectors: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows"]:
     Raises:
         ShapeError: If a norm is outside [1e-6, 1e6] or not a number.
     """
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    lengths: np.ndarray = np.linalg.norm(vectors.astype(np.float64), axis=1)
     usable = (lengths >= SMALLEST_NORM) & (lengths <= LARGEST_NORM)  # False for NaN too
     if not usable.all():
         rows = np.flatnonzero(~usable)[:10].tolist()

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from crossmodal.media.tracks import Track, TrackRequest
-from crossmodal.modality import Modality
+from crossmodal.modality import Modality, parse_modality
 
 Features = Float32[np.ndarray, "time dim"]
 Pooled = Float32[np.ndarray, " pooled"]
@@ -32,6 +32,16 @@ class FrontEndSpec:
     step_s: float
     settings: Mapping[str, Any] = field(default_factory=dict)
     weights_sha256: str | None = None
+
+
+def parse_spec(value: Mapping[str, Any]) -> FrontEndSpec:
+    """Return the description stored as JSON in a features file, run or bundle.
+
+    Raises:
+        TypeError: If a field is missing or unknown.
+        ModalityError: If this build lacks the modality.
+    """
+    return FrontEndSpec(**{**value, "modality": parse_modality(value["modality"])})
 
 
 class FrontEnd(Protocol):

@@ -1,0 +1,74 @@
+# Earshot: `make run` on a fresh machine does everything; `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(BIN)/python
+MADE   := var
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run setup test check fix bench image-check clean
+
+help:            ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: $(MADE)/data/index/CURRENT   ## set up, make the demo, train, export, index and serve
+	$(RUN) -m service serve --data "$${EARSHOT_DATA:-$(MADE)/data}"
+
+setup: $(VENV)/installed   ## create the environment from the pinned dependencies
+
+$(VENV)/python-found:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Earshot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/python-found
+	@echo "Installing the pinned dependencies with pip's own settings: about 1.5 GB with a"
+	@echo "CPU build of torch; without one in reach, Linux fetches the CUDA build (several GB)."
+	@echo "See 'Installing torch' in README.md."
+	$(BIN)/pip install --quiet -c constraints.txt ".[service,training,frontends]"
+	@rm -rf build earshot.egg-info
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet -c constraints.txt ".[service,training,frontends,dev]"
+	@rm -rf build earshot.egg-info
+	@touch $@
+
+$(MADE)/demo/manifest.csv: | $(VENV)/installed
+	$(RUN) -m training demo --out $(MADE)/demo
+
+$(MADE)/features.h5: $(MADE)/demo/manifest.csv
+	$(RUN) -m training prepare $< --frontend audio=logmel --frontend visual=framestats --out $@
+
+$(MADE)/run/evaluation.json: $(MADE)/features.h5
+	$(RUN) -m training fit --data $< --method supcon --out $(MADE)/run
+
+$(MADE)/bundle/manifest.json: $(MADE)/run/evaluation.json
+	$(RUN) -m training export --run $(MADE)/run --out $(MADE)/bundle
+
+$(MADE)/data/index/CURRENT: $(MADE)/bundle/manifest.json
+	$(RUN) -m index build --bundle $(MADE)/bundle --source $(MADE)/demo/manifest.csv --out $(MADE)/data
+
+test: $(VENV)/installed-dev   ## install what the tests need and run them all
+	$(RUN) -m pytest -q -n 2
+
+check: $(VENV)/installed-dev   ## lint, types and import rules; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/installed-dev   ## apply what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(MADE)/data/index/CURRENT $(VENV)/installed-dev   ## benchmarks: a table, and JSON under var/bench
+	$(RUN) -m benchmarks
+
+image-check: $(VENV)/installed-dev   ## lint the Dockerfiles, check the compose file, build where buildah exists
+	docker/check.sh
+
+clean:           ## remove everything that was made here
+	rm -rf $(VENV) $(MADE) build earshot.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

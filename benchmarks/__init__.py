@@ -1,0 +1,1 @@
+"""Benchmarks: each prints one JSON object; ``python -m benchmarks`` runs them all."""

@@ -1,0 +1,47 @@
+"""Run every benchmark in a process of its own; table on stdout, JSON under var/bench."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import machine
+
+BENCHMARKS = ("evaluation", "uploads", "vectors")
+OUT = Path("var/bench")
+
+
+def main() -> None:
+    """Run all benchmarks, or those named on the command line."""
+    chosen = sys.argv[1:] or BENCHMARKS
+    unknown = set(chosen) - set(BENCHMARKS)
+    if unknown:
+        sys.exit(
+            f"unknown benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}"
+        )
+    table = Table("benchmark", "figure", "value")
+    results = {}
+    for name in chosen:
+        print(f"{name} …", file=sys.stderr)
+        done = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True
+        )
+        if done.returncode:
+            sys.exit(f"benchmark {name} failed")
+        results[name] = json.loads(done.stdout)
+        for figure, value in results[name].items():
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            table.add_row(name, figure, shown)
+    OUT.mkdir(parents=True, exist_ok=True)
+    path = OUT / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
+    Console(width=None if Console().is_terminal else 110).print(table)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

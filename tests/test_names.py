@@ -1,0 +1,35 @@
+"""The four top-level names are generic and must be ours; versions and pins agree."""
+
+import tomllib
+from importlib.metadata import packages_distributions
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.mark.parametrize("name", ["crossmodal", "index", "service", "training"])
+def test_top_level_name_is_ours(name: str) -> None:
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    assert Path(spec.origin).is_relative_to(ROOT)
+    assert name not in packages_distributions()
+
+
+def test_changelog_names_the_version_of_the_package() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    newest = next(line for line in changelog if line.startswith("## "))
+    assert newest.split()[1] == PROJECT["version"]
+
+
+def test_every_direct_dependency_is_pinned() -> None:
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {line.split("==")[0] for line in pins if "==" in line}
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    for requirement in (text for group in groups for text in group):
+        name = requirement.split(">")[0].split("[")[0].split("=")[0].strip()
+        assert name in pinned, f"{name} has no line in constraints.txt"

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from crossmodal.errors import DataError
+from crossmodal.features import FeaturesFile, table
+from crossmodal.modality import Modality
+from training.data import class_names, training_data
+
+A, V = Modality.AUDIO, Modality.VISUAL
+
+
+def rows(ids: str, labels: str, pairs: list[str] | None = None) -> object:
+    return table(
+        np.arange(len(ids), dtype=np.float32)[:, None],
+        id=list(ids),
+        label=list(labels),
+        split=["train"] * len(ids),
+        pair=pairs,
+    )
+
+
+def test_pairs_join_rows_by_key_whatever_their_order() -> None:
+    data = FeaturesFile(
+        "some",
+        {A: rows("abc", "xyx", ["p", "q", "r"]), V: rows("def", "xxy", ["r", "p", "q"])},
+    )
+    pairs = training_data(data, "train").pairs
+    assert pairs is not None
+    joined = {tuple(pair) for pair in zip(pairs[A], pairs[V], strict=True)}
+    assert joined == {(0, 1), (1, 2), (2, 0)}
+
+
+def test_class_paired_data_has_no_pairs_until_some_are_drawn_within_classes() -> None:
+    data = FeaturesFile("some", {A: rows("abc", "xxy"), V: rows("defgh", "xyyyy")})
+    part = training_data(data, "train")
+    assert part.pairs is None
+    drawn = part.with_drawn_pairs(3)
+    assert drawn.pairs is not None
+    for a, v in zip(drawn.pairs[A], drawn.pairs[V], strict=True):
+        assert part.labels[A][a] == part.labels[V][v]
+    assert sorted(drawn.pairs[V][drawn.pairs[V] > 0]) == [1, 2, 3, 4]
+
+
+def test_nothing_in_common_cannot_be_paired() -> None:
+    data = FeaturesFile("some", {A: rows("a", "x"), V: rows("b", "y")})
+    with pytest.raises(DataError, match="no class has items in every modality"):
+        training_data(data, "train").with_drawn_pairs(0)
+
+
+def test_numeric_labels_sort_as_numbers() -> None:
+    data = FeaturesFile(
+        "some", {A: table(np.ones((3, 1), np.float32), id="abc", label=[10, 9, 1])}
+    )
+    assert class_names(data) == ("1", "9", "10")
+
+
+def test_empty_split_is_refused() -> None:
+    data = FeaturesFile("some", {A: rows("a", "x")})
+    with pytest.raises(DataError, match="split test has no audio items"):
+        training_data(data, "test")
+
+
+def test_label_unseen_in_training_is_refused() -> None:
+    data = FeaturesFile("some", {A: rows("a", "x")})
+    with pytest.raises(DataError, match="label 'x' is not among the classes"):
+        training_data(data, "train", ["y"])

@@ -1,0 +1,54 @@
+"""``export``: a run's encoders as a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crossmodal import console
+from crossmodal.bundle import Bundle
+from crossmodal.errors import ConfigError
+from training.export import write_bundle
+from training.model_card import model_card
+from training.run import Run
+
+
+def export(
+    run: Annotated[Path, typer.Option(help="Run directory.")],
+    out: Annotated[Path, typer.Option(help="Bundle directory to write.")],
+) -> None:
+    """Write a bundle: one graph per modality, compared with the checkpoint."""
+    bundle = export_run(Run.open(run), out)
+    console.note(f"model id {bundle.model_id}")
+    print(out)
+
+
+def export_run(run: Run, out: Path) -> Bundle:
+    """Write and return the bundle of a run.
+
+    Raises:
+        ConfigError: If the method is for reports only.
+        BundleError: If a graph differs from the checkpoint, or the folder is taken.
+    """
+    graphs = run.graphs()
+    if not graphs:
+        raise ConfigError(f"{run.config['method']} is for reports only and has no encoder")
+    return write_bundle(
+        out,
+        graphs,
+        run.towers(),
+        dims=run.problem.dims,
+        dim=run.config["dim"],
+        method=run.config["method"],
+        classes=run.classes,
+        same_modality_mask=run.same_modality_mask,
+        frontends=run.frontends,
+        fit={
+            key: run.config[key]
+            for key in ("preset", "settings", "seed", "fit_split", "device", "dim")
+        }
+        | {"data": run.config["data"]["name"], "data_sha256": run.config["data"]["sha256"]},
+        model_card=model_card(run),
+    )

@@ -1,0 +1,153 @@
+"""Training data: pooled features, class numbers and pairs, as every method takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from crossmodal.errors import DataError
+from crossmodal.features import FeaturesFile
+from crossmodal.metrics.card import Judged
+from crossmodal.modality import Modality
+
+Matrix = Float32[np.ndarray, "items dim"]
+Classes = Int64[np.ndarray, "items"]
+Rows = Int64[np.ndarray, "pairs"]
+
+UNLABELED = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingData:
+    """One split, ready for a method.
+
+    ``labels`` are positions in ``classes``, -1 where unknown. ``pairs`` maps each modality
+    to row numbers, entry i of every modality being one event; None where the data set has
+    no pairs.
+    """
+
+    features: Mapping[Modality, Matrix]
+    labels: Mapping[Modality, Classes]
+    classes: tuple[str, ...]
+    pairs: Mapping[Modality, Rows] | None
+    ids: Mapping[Modality, Sequence[str]]
+    pair_keys: Mapping[Modality, Sequence[str | None]]
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities present, in a stable order."""
+        return tuple(sorted(self.features))
+
+    def judged(self, embeddings: Mapping[Modality, Matrix]) -> dict[Modality, Judged]:
+        """Return the embeddings beside what relevance needs to know of their rows."""
+        return {
+            modality: Judged(
+                ids=self.ids[modality],
+                embeddings=matrix,
+                labels=[
+                    None if number == UNLABELED else self.classes[number]
+                    for number in self.labels[modality]
+                ],
+                pairs=self.pair_keys[modality],
+            )
+            for modality, matrix in embeddings.items()
+        }
+
+    def with_drawn_pairs(self, seed: int) -> TrainingData:
+        """Return the data with pairs: its own, or same-class pairs drawn by chance.
+
+        Every row of the larger modality of a class is used once, rows of the smaller
+        repeat evenly.
+
+        Raises:
+            DataError: If pairs must be drawn and no class is present in every modality.
+        """
+        if self.pairs is not None:
+            return self
+        rng = np.random.default_rng(seed)
+        drawn: dict[Modality, list[np.ndarray]] = {m: [] for m in self.modalities}
+        for number in range(len(self.classes)):
+            members = {m: np.flatnonzero(self.labels[m] == number) for m in self.modalities}
+            if not all(rows.size for rows in members.values()):
+                continue
+            count = max(rows.size for rows in members.values())
+            for modality, rows in members.items():
+                shuffled = rng.permutation(rows)
+                drawn[modality].append(np.resize(shuffled, count))
+        if not any(drawn.values()):
+            raise DataError(
+                "no class has items in every modality, so no pairs can be drawn"
+            )
+        pairs = {m: np.concatenate(rows).astype(np.int64) for m, rows in drawn.items()}
+        return TrainingData(
+            features=self.features,
+            labels=self.labels,
+            classes=self.classes,
+            pairs=pairs,
+            ids=self.ids,
+            pair_keys=self.pair_keys,
+        )
+
+
+def training_data(
+    data: FeaturesFile, split: str, classes: Sequence[str] | None = None
+) -> TrainingData:
+    """Return one split of a features file.
+
+    Args:
+        data: The data set.
+        split: Which rows to take: train, val, test or all.
+        classes: The class names in order; those of the whole file if not given.
+
+    Raises:
+        DataError: If a modality has no row in the split or bears a label not in classes.
+    """
+    if classes is None:
+        classes = class_names(data)
+    number = {name: position for position, name in enumerate(classes)}
+    part = data.of_split(split).modalities
+    for modality, table in part.items():
+        if not len(table):
+            raise DataError(f"{data.name}: split {split} has no {modality} items")
+        unknown = sorted(set(table.label) - set(number) - {""})
+        if unknown:
+            raise DataError(
+                f"{data.name}: {modality} label {unknown[0]!r} is not among the classes"
+            )
+    return TrainingData(
+        features={m: table.pooled for m, table in part.items()},
+        labels={
+            m: np.array([number.get(x, UNLABELED) for x in table.label], dtype=np.int64)
+            for m, table in part.items()
+        },
+        classes=tuple(classes),
+        pairs=_pairs({m: table.pair for m, table in part.items()}),
+        ids={m: list(table.id) for m, table in part.items()},
+        pair_keys={m: [key or None for key in table.pair] for m, table in part.items()},
+    )
+
+
+def class_names(data: FeaturesFile) -> tuple[str, ...]:
+    """Return every label of the file, numbers in numeric order, else alphabetically."""
+    names = {name for table in data.modalities.values() for name in table.label if name}
+    numeric = all(name.isdecimal() for name in names)
+    return tuple(sorted(names, key=(lambda name: (int(name), name)) if numeric else None))
+
+
+def _pairs(keys: Mapping[Modality, np.ndarray]) -> dict[Modality, Rows] | None:
+    """Join rows by pair key; a key counts if every modality has it exactly once."""
+    positions = {
+        modality: {key: row for row, key in enumerate(column) if key}
+        for modality, column in keys.items()
+    }
+    first, *others = positions.values()
+    shared = [key for key in first if all(key in other for other in others)]
+    if not shared or not others:
+        return None
+    return {
+        modality: np.array([row[key] for key in shared], dtype=np.int64)
+        for modality, row in positions.items()
+    }

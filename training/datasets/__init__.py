@@ -1,0 +1,1 @@
+"""Data sets: what people bring, read into one features file."""

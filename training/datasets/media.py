@@ -1,0 +1,184 @@
+"""Media to features: every clip of a source through the front ends.
+
+Work done is kept beside the output until the whole is written, so that a run that was
+stopped goes on where it was; the record is tied to the front ends' settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from crossmodal.durable import write_json
+from crossmodal.embed import clip_features
+from crossmodal.errors import CrossmodalError, DataError, FrontEndError
+from crossmodal.features import FeaturesFile, ModalityFeatures, table
+from crossmodal.frontends.frontend import FrontEnd, Pooled
+from crossmodal.items import SourceItem
+from crossmodal.media.decoder import Decoder
+from crossmodal.modality import Modality
+
+Advance = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A clip that gave no features, and why."""
+
+    item_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The features of every clip that could be read, and those that could not."""
+
+    data: FeaturesFile
+    failures: Sequence[Failure]
+    reused: int
+
+
+def prepare_media(
+    items: Sequence[SourceItem],
+    frontends: Mapping[Modality, FrontEnd],
+    *,
+    name: str,
+    record: Path,
+    workers: int,
+    advance: Advance,
+) -> Prepared:
+    """Compute the features of every item, several at a time.
+
+    Args:
+        items: What to read; modalities without a front end are left out.
+        frontends: One per modality wanted.
+        name: The data set's name.
+        record: Folder that keeps finished clips; the caller removes it in the end.
+        workers: Clips decoded at a time.
+        advance: Called once per item done.
+
+    Raises:
+        DataError: If no item has a modality that a front end is given for, or all fail.
+        FrontEndError: If weights or runtime are missing.
+    """
+    wanted = [item for item in items if any(m in frontends for m in item.media)]
+    if not wanted:
+        raise DataError(
+            f"{name}: no item has a modality among {', '.join(sorted(frontends))}"
+        )
+    _open_record(record, frontends)
+    failures: list[Failure] = []
+    pooled: dict[str, Mapping[Modality, Pooled]] = {}
+    reused = 0
+    with Decoder(workers=workers) as decoder, ThreadPoolExecutor(workers) as pool:
+
+        def features_of(item: SourceItem) -> tuple[Mapping[Modality, Pooled] | str, bool]:
+            kept = _kept(record, item)
+            if kept is not None:
+                return kept, True
+            try:
+                rows = _features(item, frontends, decoder)
+            except FrontEndError:
+                raise  # no other clip would fare better
+            except (CrossmodalError, OSError) as error:
+                return str(error) or type(error).__name__, False
+            _keep(record, item, rows)
+            return rows, False
+
+        for item, (outcome, was_kept) in zip(
+            wanted, pool.map(features_of, wanted), strict=True
+        ):
+            if isinstance(outcome, str):
+                failures.append(Failure(item.id, outcome))
+            else:
+                pooled[item.id] = outcome
+                reused += was_kept
+            advance()
+    if not pooled:
+        raise DataError(f"{name}: no clip could be read; the first: {failures[0].reason}")
+    modalities = {
+        modality: _table([i for i in wanted if i.id in pooled], modality, frontend, pooled)
+        for modality, frontend in frontends.items()
+        if any(modality in rows for rows in pooled.values())
+    }
+    return Prepared(FeaturesFile(name, modalities), failures, reused)
+
+
+def _features(
+    item: SourceItem, frontends: Mapping[Modality, FrontEnd], decoder: Decoder
+) -> dict[Modality, Pooled]:
+    by_file: dict[Path, dict[Modality, FrontEnd]] = {}
+    for modality, path in item.media.items():
+        if modality in frontends:
+            by_file.setdefault(path, {})[modality] = frontends[modality]
+    rows: dict[Modality, Pooled] = {}
+    for path, needed in by_file.items():
+        found, _, _ = clip_features(
+            path, needed, decoder, start_s=item.segment.start_s, end_s=item.segment.end_s
+        )
+        rows |= found
+    return rows
+
+
+def _table(
+    items: Iterable[SourceItem],
+    modality: Modality,
+    frontend: FrontEnd,
+    pooled: Mapping[str, Mapping[Modality, Pooled]],
+) -> ModalityFeatures:
+    rows = [item for item in items if modality in pooled[item.id]]
+    both = {item.id for item in rows if len(pooled[item.id]) > 1}
+    return table(
+        np.stack([pooled[item.id][modality] for item in rows]),
+        id=[item.id for item in rows],
+        label=[item.label or "" for item in rows],
+        split=[item.split or "" for item in rows],
+        pair=[item.pair or (item.id if item.id in both else "") for item in rows],
+        group=[item.group or "" for item in rows],
+        start=[item.segment.start_s for item in rows],
+        end=[np.nan if (end := item.segment.end_s) is None else end for item in rows],
+        frontend=frontend.spec,
+    )
+
+
+def _open_record(record: Path, frontends: Mapping[Modality, FrontEnd]) -> None:
+    settings = {m.value: asdict(frontend.spec) for m, frontend in frontends.items()}
+    settings = json.loads(json.dumps(settings))
+    marker = record / "frontends.json"
+    if marker.is_file() and json.loads(marker.read_text()) != settings:
+        shutil.rmtree(record)
+    if not marker.is_file():
+        record.mkdir(parents=True, exist_ok=True)
+        write_json(marker, settings)
+
+
+def _record_file(record: Path, item: SourceItem) -> Path:
+    parts: list[object] = [item.id, item.segment.start_s, item.segment.end_s]
+    for modality, path in sorted(item.media.items()):
+        status = path.stat()
+        parts += [modality.value, str(path), status.st_size, status.st_mtime_ns]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return record / digest[:2] / f"{digest}.npz"
+
+
+def _kept(record: Path, item: SourceItem) -> dict[Modality, Pooled] | None:
+    try:
+        with np.load(_record_file(record, item), allow_pickle=False) as archive:
+            return {Modality(name): archive[name] for name in archive.files}
+    except (OSError, ValueError):  # not there yet, or cut short by a crash
+        return None
+
+
+def _keep(record: Path, item: SourceItem, rows: Mapping[Modality, Pooled]) -> None:
+    path = _record_file(record, item)
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_suffix(".new.npz")
+    np.savez(draft, allow_pickle=False, **{m.value: row for m, row in rows.items()})
+    draft.replace(path)

@@ -1,0 +1,111 @@
+"""Evaluation: a run's encoders on one split, as a card that says what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossmodal.durable import write_json
+from crossmodal.errors import DataError
+from crossmodal.features import FeaturesFile
+from crossmodal.metrics.card import DirectionReport, Judged, evaluate
+from crossmodal.metrics.trec import write_qrels, write_run
+from crossmodal.modality import Direction, Modality
+from training.data import training_data
+from training.run import Run
+from training.splits import with_validation
+
+CARD = "evaluation.json"
+TREC_DEPTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One run on one split: the reports by direction and what they were made from."""
+
+    reports: Mapping[Direction, DirectionReport]
+    judged: Mapping[Modality, Judged]
+    method: str
+    seed: int
+    split: str
+    data: str
+
+    def summary(self) -> dict[str, Any]:
+        """Return the JSON object that ``evaluate --format json`` prints."""
+        return {
+            "method": self.method,
+            "seed": self.seed,
+            "split": self.split,
+            "data": self.data,
+            "directions": {str(d): report.summary() for d, report in self.reports.items()},
+        }
+
+    def card(self) -> dict[str, Any]:
+        """Return the summary with curves, per-class values and confusion."""
+        curves = {str(d): report.curves() for d, report in self.reports.items()}
+        return self.summary() | {"curves": curves}
+
+    def write(self, directory: Path) -> None:
+        """Write TREC run and qrels files, and the card last.
+
+        Runs are cut at 1,000 ranks per query, as trec_eval is used to.
+        """
+        for direction in self.reports:
+            query, gallery = self.judged[direction.query], self.judged[direction.gallery]
+            stem = directory / f"{self.split}.{direction}"
+            write_run(
+                stem.with_name(stem.name + ".run"), query, gallery, self.method, TREC_DEPTH
+            )
+            write_qrels(stem.with_name(stem.name + ".qrels"), query, gallery)
+        write_json(directory / CARD, self.card())
+
+
+def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluation:
+    """Embed one split with what would be served, and rank it in every direction.
+
+    Raises:
+        DataError: If the data's front ends or widths differ from those of the fit.
+    """
+    _check_same_features(run, data)
+    if split == "val":
+        data = with_validation(data, seed=run.config["seed"])
+    part = training_data(data, split, run.classes)
+    embeddings = {
+        modality: encoder.embed(part.features[modality])
+        for modality, encoder in run.encoders().items()
+    }
+    judged = part.judged(embeddings)
+    return Evaluation(
+        reports=evaluate(judged, same_modality_mask=run.same_modality_mask),
+        judged=judged,
+        method=run.config["method"],
+        seed=run.config["seed"],
+        split=split,
+        data=data.name,
+    )
+
+
+def _check_same_features(run: Run, data: FeaturesFile) -> None:
+    for modality, dim in run.problem.dims.items():
+        table = data.modalities.get(modality)
+        if table is None:
+            raise DataError(f"{data.name}: has no {modality} features, the run needs them")
+        if table.pooled.shape[1] != dim:
+            raise DataError(
+                f"{data.name}: {modality} features are {table.pooled.shape[1]} wide, the "
+                f"run was fitted on {dim}"
+            )
+        fitted = run.config["data"]["frontends"].get(modality.value)
+        found = table.frontend
+        if (fitted is None) != (found is None) or (
+            fitted is not None
+            and found is not None
+            and (fitted["name"], fitted["version"], fitted["weights_sha256"])
+            != (found.name, found.version, found.weights_sha256)
+        ):
+            raise DataError(
+                f"{data.name}: {modality} front end differs from that of the fit "
+                f"({fitted and fitted['name']})"
+            )

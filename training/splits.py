@@ -1,0 +1,73 @@
+"""Splits: a validation part taken from training rows, stratified and group-aware."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from zlib import crc32
+
+import numpy as np
+
+from crossmodal.errors import DataError
+from crossmodal.features import FeaturesFile
+
+SHARE = 0.1
+
+
+def with_validation(
+    data: FeaturesFile, *, seed: int = 0, share: float = SHARE
+) -> FeaturesFile:
+    """Return the data set with a validation split: its own, or a share of train.
+
+    Rows of one group, or of one pair, go to the same side in every modality: the choice is
+    made per group key, stratified by label, and a row without either key is its own group.
+    Every class keeps at least one training group.
+
+    Raises:
+        DataError: If a group has rows in train and in test.
+    """
+    _refuse_straddling_groups(data)
+    if any((table.split == "val").any() for table in data.modalities.values()):
+        return data
+    chosen = _chosen_keys(data, seed, share)
+    modalities = {}
+    for modality, table in data.modalities.items():
+        keys = _keys(table.group, table.pair, table.id)
+        moved = np.array([key in chosen for key in keys], dtype=bool)
+        split = np.where((table.split == "train") & moved, "val", table.split)
+        modalities[modality] = replace(table, split=split.astype(object))
+    return FeaturesFile(data.name, modalities)
+
+
+def _chosen_keys(data: FeaturesFile, seed: int, share: float) -> set[str]:
+    chosen: set[str] = set()
+    for table in data.modalities.values():
+        train = table.split == "train"
+        keys = _keys(table.group, table.pair, table.id)
+        for label in sorted(set(table.label[train])):
+            rows = np.flatnonzero(train & (table.label == label))
+            groups = sorted({keys[row] for row in rows})
+            wanted = min(round(share * len(groups)) or 1, len(groups) - 1)
+            already = sum(group in chosen for group in groups)
+            rng = np.random.default_rng([seed, crc32(label.encode())])
+            fresh = [str(group) for group in rng.permutation(groups) if group not in chosen]
+            chosen.update(fresh[: max(0, wanted - already)])
+    return chosen
+
+
+def _keys(group: np.ndarray, pair: np.ndarray, ids: np.ndarray) -> list[str]:
+    return [
+        f"g{g}" if g else f"p{p}" if p else f"i{i}"
+        for g, p, i in zip(group, pair, ids, strict=True)
+    ]
+
+
+def _refuse_straddling_groups(data: FeaturesFile) -> None:
+    sides: dict[str, str] = {}
+    for modality, table in data.modalities.items():
+        for group, split in zip(table.group, table.split, strict=True):
+            side = "test" if split == "test" else "train"
+            if group and sides.setdefault(group, side) != side:
+                raise DataError(
+                    f"{data.name}: {modality} group {group!r} has rows in train and in "
+                    "test; a group must stay on one side"
+                )
