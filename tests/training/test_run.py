@@ -74,7 +74,9 @@ def test_evaluation_leaves_nothing_out_of_its_record(tmp_path: Path) -> None:
         "evaluation.json",
         "audio.onnx",
         "visual.onnx",
-        "test.audio2visual.run",
+        "test.audio2visual.run.gz",
+        "test.audio2visual.class.qrels.gz",
+        "test.visual2audio.instance.qrels.gz",
     } <= written
     card = json.loads((run.directory / "evaluation.json").read_text())
     assert (
