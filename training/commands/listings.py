@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from crossmodal.frontends.catalog import FRONTENDS, fetch_weights, weights_state
 from rich.console import Console
 from rich.table import Table
 
 from crossmodal import console
 from crossmodal.errors import FrontEndError
-from crossmodal.frontends.catalog import FRONTENDS, fetch_weights, weights_state
 from training.methods.catalog import METHODS
 
 
