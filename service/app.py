@@ -9,8 +9,8 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from index.collection import Collection
 
+from index.collection import Collection
 from service import documentation, schemas
 from service.envelope import Envelope
 from service.handlers import add_handlers

@@ -16,18 +16,18 @@ import httpx
 import numpy as np
 import onnx
 import pytest
-from crossmodal.frontends.catalog import create_frontend
 from fastapi import FastAPI
-from index.flat import FlatGallery
-from index.items import StoredItem
-from index.ranking import Shelf
-from index.view import View
 from onnx import TensorProto, helper, numpy_helper
 
 from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
 from crossmodal.embeddings import normalize
 from crossmodal.errors import UnknownItemError
+from crossmodal.frontends.catalog import create_frontend
 from crossmodal.modality import Modality
+from index.flat import FlatGallery
+from index.items import StoredItem
+from index.ranking import Shelf
+from index.view import View
 from service.app import create_app
 from service.settings import Settings
 
