@@ -54,7 +54,8 @@ function scoreLine({ score }) {
 
 function facts({ id, segment, modalities }) {
   const pieces = [id];
-  if (segment && Number.isFinite(segment.end)) pieces.push(`${clock(segment.start ?? 0)} to ${clock(segment.end)}`);
+  if (typeof segment?.end === "number") pieces.push(`${clock(segment.start ?? 0)} to ${clock(segment.end)}`);
+  else if (segment?.start > 0) pieces.push(`from ${clock(segment.start)}`);
   if (modalities) pieces.push(modalities.map((modality) => words(modality).its).join(" and "));
   return pieces.join(" · ");
 }
