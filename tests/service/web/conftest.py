@@ -32,8 +32,9 @@ from starlette.staticfiles import StaticFiles
 
 WEB = Path(__file__).resolve().parents[3] / "service" / "web"
 POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 PERMISSIONS = "microphone=(self), camera=(self), geolocation=()"
 CHROMIUM = [
