@@ -9,9 +9,9 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+
 from crossmodal.media.decoder import Decoder
 from index.collection import Collection
-
 from service import documentation, schemas
 from service.envelope import Envelope
 from service.handlers import add_handlers

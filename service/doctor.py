@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from crossmodal.errors import CollectionLockedError, CrossmodalError
 from crossmodal.media.decoder import Decoder
 from index.collection import Collection
-
-from crossmodal.errors import CollectionLockedError, CrossmodalError
 from service.findings import Finding, Level
 from service.settings import Settings, read_settings, unknown_variables
 from service.warmup import warm_up

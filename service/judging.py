@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from crossmodal.metrics.card import Judged, evaluate, evaluate_direction
-from crossmodal.metrics.report import DirectionReport
-from index.collection import Collection
-from index.view import View
 from pydantic import Field, SkipValidation, model_validator
 
 from crossmodal.embed import embed_features
 from crossmodal.errors import DataError, ModalityError
+from crossmodal.metrics.card import Judged, evaluate, evaluate_direction
+from crossmodal.metrics.report import DirectionReport
 from crossmodal.modality import Direction, Modality, parse_direction
+from index.collection import Collection
+from index.view import View
 from service.arrays import parse_features, parse_vector
 from service.parameters import ItemId, Strict
 from service.problems import invalid_field

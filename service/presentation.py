@@ -7,10 +7,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-from index.collection import Collection
-from index.items import StoredItem
-from index.ranking import Hit
-from index.view import View
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +14,10 @@ from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.items import Segment
 from crossmodal.modality import Direction
+from index.collection import Collection
+from index.items import StoredItem
+from index.ranking import Hit
+from index.view import View
 from service.envelope import REQUEST_ID
 from service.queries import Query
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from crossmodal.media.decoder import Decoder
 from starlette.requests import Request
 
 from crossmodal.bundle import Bundle
 from crossmodal.embed import embed_clip, embed_features
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CrossmodalError, DecoderBusyError, MediaError, ShapeError
+from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
 from service import logs
 from service.arrays import parse_features, parse_npy, parse_vector

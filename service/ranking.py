@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from crossmodal.modality import Direction
 from index.ranking import Hit
 from index.view import View
-
-from crossmodal.modality import Direction
 from service.filters import Filter
 from service.parameters import SearchParameters
 from service.queries import Query

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchError
 from crossmodal.media.decoder import Decoder
 from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
-
-from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchError
 from service import logs
 from service.admission import Lane
 from service.presentation import MediaFields

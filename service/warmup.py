@@ -6,15 +6,15 @@ import io
 import wave
 
 import numpy as np
-from crossmodal.media.decoder import Decoder
-from index.collection import Collection
 
 from crossmodal.bundle import Bundle
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError, FrontEndError
 from crossmodal.frontends.frontend import FrontEnd
+from crossmodal.media.decoder import Decoder
 from crossmodal.media.tracks import AudioRequest, Frames, Track, VisualRequest
 from crossmodal.modality import Modality
+from index.collection import Collection
 
 SECONDS = 2
 _SEED = 0

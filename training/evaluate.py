@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crossmodal.metrics.card import DirectionReport, Judged, evaluate
-from crossmodal.metrics.trec import write_qrels, write_run
-
 from crossmodal.durable import write_json
 from crossmodal.errors import DataError
 from crossmodal.features import FeaturesFile
+from crossmodal.metrics.card import DirectionReport, Judged, evaluate
+from crossmodal.metrics.trec import write_qrels, write_run
 from crossmodal.modality import Direction, Modality
 from crossmodal.relevance import Relevance
 from training.data import training_data

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request, Response
-from index.collection import Collection
 
 from crossmodal.modality import Direction
+from index.collection import Collection
 from service import documentation, schemas
 from service.dependencies import READ, runtime
 from service.presentation import index_fields, json_response

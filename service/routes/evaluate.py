@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from index.view import View
 
+from index.view import View
 from service import documentation, schemas
 from service.bodies import JSON, check_body, parse_json, read_body
 from service.dependencies import READ, runtime

@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from index.collection import Collection
-from index.view import View
 
 from crossmodal.errors import ModalityError
 from crossmodal.modality import Direction, parse_direction
+from index.collection import Collection
+from index.view import View
 from service import documentation, schemas
 from service.dependencies import READ, runtime
 from service.parameters import SearchParameters

@@ -15,21 +15,21 @@ import httpx
 import numpy as np
 import onnx
 import pytest
-from crossmodal.frontends.catalog import create_frontend
 from fastapi import FastAPI
+from onnx import TensorProto, helper, numpy_helper
+
+from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
+from crossmodal.embeddings import normalize
+from crossmodal.frontends.catalog import create_frontend
+from crossmodal.items import Segment
+from crossmodal.media.decoder import Decoder
+from crossmodal.modality import Modality
 from index.collection import Collection, model_of
 from index.database import DATABASE
 from index.loading import read_galleries
 from index.manifest import publish
 from index.media import MediaFiles
 from index.store import NewItem, NewVector, Store
-from onnx import TensorProto, helper, numpy_helper
-
-from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
-from crossmodal.embeddings import normalize
-from crossmodal.items import Segment
-from crossmodal.media.decoder import Decoder
-from crossmodal.modality import Modality
 from service.app import create_app
 from service.settings import Settings
 

@@ -85,7 +85,9 @@ async def test_search_by_id_uses_every_segment_and_leaves_itself_out_within(
     stored = collection.view.vectors(item_id, Modality(query))
     reply = await client.post(f"/search/{direction}", json={"id": item_id, "k": 1000})
     own = item_id if query == gallery else ""
-    assert same(found(reply), brute_force(collection, gallery, masked(stored, direction), own))
+    assert same(
+        found(reply), brute_force(collection, gallery, masked(stored, direction), own)
+    )
     assert reply.json()["query"]["segments"] == (2 if item_id == "i02" else 1)
 
 
@@ -217,7 +219,9 @@ async def test_score_threshold_cuts_the_ranking(client: httpx.AsyncClient) -> No
     whole = found(await client.post("/search/audio2visual", json=body))
     threshold = whole[4][1]
     cut = found(
-        await client.post("/search/audio2visual", json={**body, "score_threshold": threshold})
+        await client.post(
+            "/search/audio2visual", json={**body, "score_threshold": threshold}
+        )
     )
     assert cut == [pair for pair in whole if pair[1] >= threshold]
 
