@@ -413,3 +413,14 @@ def test_a_mask_beyond_the_dims_raises() -> None:
     sides = scene(continuous)
     with pytest.raises(ShapeError, match=r"dims below 5, got \[5\]"):
         evaluate(sides, [A2A], same_modality_mask=[5])
+
+
+def test_more_classes_than_a_matrix_shows_leave_out_the_confusion_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sides = scene(continuous)
+    whole = evaluate_direction(A2V, sides[AUDIO], sides[VISUAL])
+    monkeypatch.setattr(measure, "MOST_CLASSES", 3)
+    report = evaluate_direction(A2V, sides[AUDIO], sides[VISUAL])
+    assert report.curves()["confusion"] is None
+    assert report.summary() == whole.summary()
