@@ -40,8 +40,8 @@ from crossmodal.media.tracks import Track, TrackRequest, VisualRequest
 from crossmodal.modality import Modality
 
 FPS = 10.0
-HEIGHT = 48
-WIDTH = 64
+HEIGHT = 36
+WIDTH = 48
 REQUEST = VisualRequest(fps=FPS, height=HEIGHT, width=WIDTH)
 CELLS = GRID[0] * GRID[1]
 BACKGROUND_FRAMES = 15  # at most, spread evenly over the clip
@@ -120,7 +120,7 @@ class FrameStats:
         """Return one row per frame.
 
         Raises:
-            ShapeError: If the track is no frames of 48x64.
+            ShapeError: If the track is no frames of 36x48.
             NoTrackError: If it holds no frame.
         """
         frames = require_frames(track, REQUEST)
