@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from crossmodal.media.decoder import Decoder
 from index.collection import Collection
 from service import documentation, schemas
 from service.envelope import Envelope
@@ -40,7 +41,9 @@ ROUTERS = (
 
 
 def create_app(
-    settings: Settings | None = None, collection: Collection | None = None
+    settings: Settings | None = None,
+    collection: Collection | None = None,
+    decoder: Decoder | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -48,13 +51,14 @@ def create_app(
         settings: What it depends on; read from the environment if not given.
         collection: An opened collection, which the caller closes; if not given, the one
             in ``settings.data`` is opened at start and closed at the end.
+        decoder: What decodes uploads, which the caller closes; made if not given.
 
     Raises:
         ConfigError: If a setting of the environment is wrong.
     """
     # its warnings repeat bytes of the upload
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
-    runtime = Runtime(settings or read_settings(), collection)
+    runtime = Runtime(settings or read_settings(), collection, decoder)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -32,7 +32,12 @@ class Runtime:
     lock, and each runs on one thread: concurrency comes from here alone.
     """
 
-    def __init__(self, settings: Settings, collection: Collection | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        collection: Collection | None = None,
+        decoder: Decoder | None = None,
+    ) -> None:
         """Prepare everything that costs nothing; `start` does the rest."""
         self.settings = settings
         self.started_s = time.monotonic()
@@ -44,11 +49,13 @@ class Runtime:
         self.failed: CrossmodalError | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._collection = collection
-        self._owned = collection is None
+        self._owns_collection = collection is None
+        self._owns_decoder = decoder is None
         self._mismatch = False
         self._media_fields: MediaFields | None = None
         workers = settings.worker_count
-        self.decoder = Decoder(MediaLimits(max_bytes=settings.max_upload), workers=workers)
+        limits = MediaLimits(max_bytes=settings.max_upload)
+        self.decoder = decoder or Decoder(limits, workers=workers)
         self._embedding = ThreadPoolExecutor(workers, thread_name_prefix="embed")
         self._searching = ThreadPoolExecutor(workers, thread_name_prefix="search")
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="evaluate")
@@ -91,10 +98,11 @@ class Runtime:
         """End the children and threads and let go of the collection."""
         if self._opening is not None:
             await asyncio.wait([self._opening])
-        self.decoder.close()
+        if self._owns_decoder:
+            self.decoder.close()
         for pool in (self._embedding, self._searching, self._judging):
             pool.shutdown(wait=False, cancel_futures=True)
-        if self._owned and self._collection is not None:
+        if self._owns_collection and self._collection is not None:
             self._collection.close()
 
     async def embedding(self, work: Callable[[], Result]) -> Result:
@@ -110,11 +118,13 @@ class Runtime:
         return await asyncio.get_running_loop().run_in_executor(self._judging, work)
 
     async def _open(self) -> None:
+        # the decoder's process takes as long to start as the collection to open
+        warming = asyncio.get_running_loop().run_in_executor(None, self.decoder.warm)
         try:
             collection = self._collection
             if collection is None:
                 collection = await self.embedding(self._open_collection)
-            self.decoder.warm()
+            await warming
             if collection.degraded is not None:
                 self.readiness.degraded.append(collection.degraded)
             self.readiness.degraded += await self.embedding(

@@ -36,6 +36,7 @@ VIDEO_CODECS = frozenset(
         "vp8", "vp9", "libvpx", "libvpx-vp9", "mjpeg", "png",
     }
 )  # fmt: skip
+WHOLE_SHARE = 0.9  # of what a file states, below which it counts as cut short
 PICTURE_CODECS = frozenset({"mjpeg", "png"})
 
 SIGNATURES = (
@@ -68,6 +69,17 @@ def is_signed(head: bytes) -> bool:
     It only words the error once FFmpeg has refused a file; it admits nothing.
     """
     return any(head[at : at + len(mark)] == mark for at, mark in SIGNATURES)
+
+
+def riff_size(head: bytes) -> int | None:
+    """Return the number of bytes that a WAV or AVI file states; None if it states none.
+
+    Writers that cannot go back leave the largest number they know.
+    """
+    if head[:4] != b"RIFF":
+        return None
+    stated = int.from_bytes(head[4:8], "little")
+    return stated + 8 if 0 < stated < 0x7FFF0000 else None
 
 
 def is_wave(head: bytes) -> bool:

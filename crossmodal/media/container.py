@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from io import FileIO
 from typing import Literal
 
@@ -24,8 +25,10 @@ from crossmodal.media.allowed import (
     PICTURE_CODECS,
     PICTURES,
     VIDEO_CODECS,
+    WHOLE_SHARE,
     is_signed,
     is_wave,
+    riff_size,
 )
 from crossmodal.media.limits import MediaLimits
 
@@ -44,7 +47,12 @@ def open_container(file: FileIO, limits: MediaLimits) -> InputContainer:
     """
     file.seek(0)
     head = file.read(16)
+    size = file.seek(0, os.SEEK_END)
     file.seek(0)
+    stated = riff_size(head)
+    if stated is not None and size < WHOLE_SHARE * stated:
+        # FFmpeg would take the file's size for the length it states.
+        raise UndecodableError(f"the file is cut short: {size} bytes of {stated} are there")
     options = dict(GUARDS)
     if is_wave(head):
         # Otherwise FFmpeg looks for DTS inside PCM: 44 ms for 10 s, against 1.6.

@@ -18,10 +18,10 @@ from av.packet import Packet
 from av.stream import Stream
 
 from crossmodal.errors import UndecodableError
+from crossmodal.media.allowed import WHOLE_SHARE
 
 # Their headers state a length in samples or frames. Others only let it be estimated.
 EXACT_DURATION = frozenset({"mov", "wav", "flac", "avi"})
-SHORTEST_SHARE = 0.9  # of the stated length
 SLACK_S = 0.25
 LEAD_IN_S = 0.1
 
@@ -101,7 +101,7 @@ class StreamReader:
         if self._container.format.name.split(",")[0] not in EXACT_DURATION:
             return
         stated_s = (self.stream.duration or 0) * self._tick_s
-        if self.end_s < SHORTEST_SHARE * stated_s - SLACK_S:
+        if self.end_s < WHOLE_SHARE * stated_s - SLACK_S:
             raise UndecodableError(
                 f"the file is cut short: {self.end_s:.1f} s of {stated_s:.1f} s are there"
             )

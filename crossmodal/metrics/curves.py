@@ -65,14 +65,14 @@ def sum_interpolated(groups: TieGroups) -> Float64[np.ndarray, "101"]:
         precision = _at_each_item(groups)
     answered = np.flatnonzero(groups.total)
     total = groups.total[answered]
-    end = np.cumsum(total)
     # One running maximum from the back serves all rankings: 2 per ranking lifts each
     # above the ones behind it, as precision is at most 1.
-    lift = 2.0 * np.repeat(np.arange(len(total), 0, -1), total)
-    best = np.maximum.accumulate((precision + lift)[::-1])[::-1] - lift
+    lift = 2.0 * np.arange(len(total), 0, -1)
+    precision += np.repeat(lift, total)
+    best = np.maximum.accumulate(precision[::-1])[::-1]
     wanted = -(-np.arange(LEVELS + 1)[:, None] * total // LEVELS)  # ceil
-    place = end - total + np.maximum(wanted, 1) - 1
-    levels: Float64[np.ndarray, "101"] = best[place].sum(axis=1)
+    place = np.cumsum(total) - total + np.maximum(wanted, 1) - 1
+    levels: Float64[np.ndarray, "101"] = (best[place] - lift).sum(axis=1)
     return levels
 
 

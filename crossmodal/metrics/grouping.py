@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Int
 
-from crossmodal.metrics.ranking import ROW_MASK, Ranked
+from crossmodal.metrics.ranking import Ranked
 from crossmodal.metrics.ties import TieGroups, group, group_items
 
 Items = Int[np.ndarray, "items"]
@@ -25,14 +25,12 @@ def group_relevant(ranked: Ranked, relevant: Bool[np.ndarray, "queries rows"]) -
     query = np.repeat(np.arange(queries), np.count_nonzero(relevant, axis=1))
     above = np.flatnonzero(relevant) - query * columns
     size = np.ones_like(above)
-    differing = ranked.keys[:, 1:] ^ ranked.keys[:, :-1]
-    equal = differing.view(np.uint64) <= ROW_MASK  # unsigned: signs may differ
-    mixed = (equal & (relevant[:, 1:] != relevant[:, :-1])).any(axis=1)
+    mixed = ranked.mixed(relevant)
     if not mixed.any():
         return group(ranking=query, above=above, size=size, relevant=size, rankings=queries)
     tied = np.flatnonzero(mixed)
     begins = np.ones((len(tied), columns), dtype=np.bool_)
-    np.logical_not(equal[tied], out=begins[:, 1:])
+    np.logical_not(ranked.tied(tied), out=begins[:, 1:])
     starts = np.flatnonzero(begins)
     items = np.flatnonzero(mixed[query])
     offset = np.searchsorted(tied, query[items]) * columns

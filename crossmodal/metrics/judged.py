@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ class Judged:
                     f"{len(self.embeddings)} rows"
                 )
         if len(set(self.ids)) != len(self.ids):
-            twice = sorted({item for item in self.ids if self.ids.count(item) > 1})
+            twice = sorted(item for item, count in Counter(self.ids).items() if count > 1)
             raise DataError(f"ids must be unique, these occur twice: {twice[:5]}")
 
     def __len__(self) -> int:

@@ -15,12 +15,12 @@ from crossmodal.metrics.confusion import MOST_CLASSES, confuse
 from crossmodal.metrics.grouping import group_placed, group_relevant, take_out
 from crossmodal.metrics.hubness import occur
 from crossmodal.metrics.measures import QuerySums, QueryValues, join, ranks_of
-from crossmodal.metrics.ranking import Ranked, score_keys
+from crossmodal.metrics.ranking import rank, score_keys
 from crossmodal.metrics.search import Search, blocks
 from crossmodal.relevance import Codes, Matches
 
 PIECE_SCORES = 1 << 23  # multiplied at once: 64 MiB
-BLOCK_SCORES = 1 << 18  # ranked at once by each worker: 2 MiB, which stays in its cache
+BLOCK_SCORES = 1 << 19  # ranked at once by each worker: 4 MiB
 MOST_WORKERS = 4
 NOT_RANKED = -3  # class code of the place behind a ranking that lost a row
 
@@ -85,20 +85,16 @@ def measure_block(
     queries, rows = scores.shape
     stop = start + queries
     own_row = task.search.own_row[start:stop]
-    keys = score_keys(scores, own_row)
+    ranked = rank(scores, own_row)
     query, row = task.answers.listing(start, stop)
     other = row != own_row[query]
     query, row = query[other], row[other]
-    answer_keys = keys[query, row]
-    keys.sort(axis=1)
-    ranked = Ranked(keys, rows - (own_row >= 0))
-
-    above, size = ranked.place(query, answer_keys)
+    above, size = ranked.place(query, score_keys(scores[query, row], row))
     answers = group_placed(query, above, size, queries)
     groups, without, confusion = answers, answers, None
     if task.classes is not None:
         wanted = task.classes.query[start:stop]
-        found = task.classes.gallery.take(ranked.rows())
+        found = ranked.look_up(task.classes.gallery)
         found[own_row >= 0, -1] = NOT_RANKED
         groups = group_relevant(ranked, found == wanted[:, None])
         without = take_out(groups, query, above, task.classes.gallery[row] == wanted[query])

@@ -13,33 +13,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Bool, Float64, Int, Int32, Int64
 
 SCORE_STEPS = 10**9
 ROW_BITS = 32
 ROW_MASK = (1 << ROW_BITS) - 1
+CACHED_KEYS = 1 << 15  # 256 KiB, of which a pass holds a few copies
 REMOVED = (1 << 31) - 1  # worse than any score: what is taken out ranks last
 
 Keys = Int64[np.ndarray, "queries rows"]
 
 
-def score_keys(
+def rank(
     scores: Float64[np.ndarray, "queries rows"], own_row: Int[np.ndarray, "queries"]
-) -> Keys:
-    """Return, per query and gallery row, the negated score and the row in one integer.
+) -> Ranked:
+    """Rank the gallery for every query.
 
     Args:
         scores: Inner products, of unit-norm embeddings or shorter ones.
         own_row: The gallery row to take out of each query's ranking, -1 for none.
     """
+    rows = np.arange(scores.shape[1])
+    keys = np.empty(scores.shape, dtype=np.int64)
+    for few in in_cache(*scores.shape):
+        part = score_keys(scores[few], rows)
+        removed = np.flatnonzero(own_row[few] >= 0)
+        own = own_row[few][removed]
+        part[removed, own] = (REMOVED << ROW_BITS) | own
+        part.sort(axis=1)
+        keys[few] = part
+    return Ranked(keys, len(rows) - (own_row >= 0))
+
+
+def score_keys(
+    scores: Float64[np.ndarray, "*items"], rows: Int[np.ndarray, "..."]
+) -> Int64[np.ndarray, "*items"]:
+    """Return the negated score and the gallery row of each item in one integer."""
     steps = scores * -SCORE_STEPS
     np.rint(steps, out=steps)
-    removed = np.flatnonzero(own_row >= 0)
-    steps[removed, own_row[removed]] = REMOVED
     steps *= 1 << ROW_BITS  # exact: 31 significant bits
-    keys: Keys = steps.astype(np.int64)
-    keys += np.arange(scores.shape[1])
+    keys: Int64[np.ndarray, "*items"] = steps.astype(np.int64)
+    keys += rows
     return keys
+
+
+def in_cache(queries: int, rows: int) -> list[slice]:
+    """Cut queries so that a pass over their rankings stays in a core's cache."""
+    step = max(1, CACHED_KEYS // rows)
+    return [slice(start, start + step) for start in range(0, queries, step)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +78,39 @@ class Ranked:
     def rows(self) -> Keys:
         """Return the gallery row at each rank."""
         return self.keys & ROW_MASK
+
+    def look_up(
+        self, codes: Int32[np.ndarray, "gallery"]
+    ) -> Int32[np.ndarray, "queries rows"]:
+        """Return the code, such as the class, of the gallery row at each rank."""
+        found = np.empty(self.keys.shape, dtype=np.int32)
+        for few in in_cache(*self.keys.shape):
+            found[few] = codes.take(self.keys[few] & ROW_MASK)
+        return found
+
+    def mixed(
+        self, relevant: Bool[np.ndarray, "queries rows"]
+    ) -> Bool[np.ndarray, "queries"]:
+        """Tell which rankings have a tie of relevant and other items.
+
+        Args:
+            relevant: Whether the item at each rank is relevant.
+        """
+        found = np.empty(len(self.keys), dtype=np.bool_)
+        for few in in_cache(*self.keys.shape):
+            turns = relevant[few, 1:] != relevant[few, :-1]
+            found[few] = (turns & self.tied(few)).any(axis=1)
+        return found
+
+    def tied(
+        self, queries: slice | Int[np.ndarray, "some"]
+    ) -> Bool[np.ndarray, "some ranks_but_one"]:
+        """Tell, for some queries, whether each rank's score is also the next one's."""
+        keys = self.keys[queries]
+        differing = keys[:, 1:] ^ keys[:, :-1]
+        tied: Bool[np.ndarray, "some ranks_but_one"]
+        tied = differing.view(np.uint64) <= ROW_MASK  # unsigned: signs may differ
+        return tied
 
     def scores(self) -> Float64[np.ndarray, "queries rows"]:
         """Return the rounded score at each rank."""

@@ -60,17 +60,20 @@ class TieGroups:
         counted = np.zeros(self.rankings, dtype=np.int64)
         counted[ranking] = relevant
         gone = gone_above[self.ranking]
+        below = gone < self.above
         hit = np.flatnonzero(gone == self.above)
         size, left = self.size.copy(), self.relevant.copy()
         size[hit] -= 1
         left[hit] -= counted[self.ranking[hit]]
-        empty = hit[left[hit] == 0]
-        return group(
-            ranking=np.delete(self.ranking, empty),
-            above=np.delete(self.above - (gone < self.above), empty),
-            size=np.delete(size, empty),
-            relevant=np.delete(left, empty),
-            rankings=self.rankings,
+        kept = np.ones(len(left), dtype=np.bool_)
+        kept[hit] = left[hit] > 0
+        return TieGroups(
+            ranking=self.ranking[kept],
+            above=(self.above - below)[kept],
+            size=size[kept],
+            relevant=left[kept],
+            before=(self.before - below * counted[self.ranking])[kept],
+            total=self.total - counted,
         )
 
 

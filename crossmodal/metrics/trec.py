@@ -26,7 +26,7 @@ from jaxtyping import Float64, Int
 
 from crossmodal.errors import DataError
 from crossmodal.metrics.judged import Judged
-from crossmodal.metrics.ranking import Ranked, score_keys
+from crossmodal.metrics.ranking import rank
 from crossmodal.metrics.search import blocks, prepare_search
 from crossmodal.modality import Direction
 from crossmodal.relevance import Relevance, encode, match
@@ -69,9 +69,7 @@ def write_run(
     with _open(path) as file:
         for start, stop in blocks(len(query), len(gallery), BLOCK_SCORES):
             own_row = search.own_row[start:stop]
-            keys = score_keys(search.queries[start:stop] @ search.gallery.T, own_row)
-            keys.sort(axis=1)
-            ranked = Ranked(keys, len(names) - (own_row >= 0))
+            ranked = rank(search.queries[start:stop] @ search.gallery.T, own_row)
             rows, scores = ranked.rows(), ranked.scores()
             for line, item in enumerate(query.ids[start:stop]):
                 size = int(ranked.size[line])

@@ -54,7 +54,8 @@ function scoreLine({ score }) {
 
 function facts({ id, segment, modalities }) {
   const pieces = [id];
-  if (segment && Number.isFinite(segment.end)) pieces.push(`${clock(segment.start ?? 0)} to ${clock(segment.end)}`);
-  if (modalities) pieces.push(modalities.map((modality) => words(modality).its).join(" and "));
+  if (typeof segment?.end === "number") pieces.push(`${clock(segment.start ?? 0)} to ${clock(segment.end)}`);
+  else if (segment?.start > 0) pieces.push(`from ${clock(segment.start)}`);
+  if (modalities?.length === 1) pieces.push(`${words(modalities[0]).its} only`);
   return pieces.join(" · ");
 }

@@ -1,6 +1,7 @@
 // The evaluation view: one card per direction, with its curve, and the classes below.
 
 import { evaluate } from "/web/api.js";
+import { confusion } from "/web/confusion.js";
 import { bar, precisionRecall } from "/web/curves.js";
 import { el, icon } from "/web/dom.js";
 import { parts, title } from "/web/modalities.js";
@@ -11,15 +12,13 @@ const place = (id) => document.getElementById(id);
 const share = (value) => value.toFixed(3);
 const rank = (value) => value.toLocaleString("en", { maximumFractionDigits: 1 });
 
-// Of one relevant clip in a gallery of n, in a random order.
-const harmonic = (n) => Array.from({ length: n }, (_, at) => 1 / (at + 1)).reduce((sum, term) => sum + term, 0);
 const INSTANCE = [
-  ["Recall at 1", "recall_at_1", share, (n) => Math.min(1, 1 / n)],
-  ["Recall at 5", "recall_at_5", share, (n) => Math.min(1, 5 / n)],
-  ["Recall at 10", "recall_at_10", share, (n) => Math.min(1, 10 / n)],
-  ["Median rank", "median_rank", rank, (n) => (n + 1) / 2],
-  ["Mean rank", "mean_rank", rank, (n) => (n + 1) / 2],
-  ["Mean reciprocal rank", "mean_reciprocal_rank", share, (n) => harmonic(n) / n],
+  ["Recall at 1", "recall_at_1", share],
+  ["Recall at 5", "recall_at_5", share],
+  ["Recall at 10", "recall_at_10", share],
+  ["Median rank", "median_rank", rank],
+  ["Mean rank", "mean_rank", rank],
+  ["Mean reciprocal rank", "mean_reciprocal_rank", share],
 ];
 
 /** The evaluation view. */
@@ -90,6 +89,7 @@ function measure([direction, numbers], entries) {
       el("span", {}, "mean average precision", el("br"), el("small", {}, `random ${number(random, share)}${lift}`))),
     chart(direction, numbers, entries),
     table(numbers),
+    confusion(title(direction), numbers.curves?.confusion),
     elevenPoints(numbers),
   );
 }
@@ -108,10 +108,12 @@ function chart(direction, numbers, entries) {
 }
 
 function table(numbers) {
-  const n = numbers.gallery;
+  const gap = numbers.curves?.modality_gap;
+  const hubness = numbers.curves?.hubness ?? {};
+  const random = numbers.curves?.random ?? {};
   const row = (name, value, random, note) => el("tr", {}, el("th", { scope: "row" }, name, note ? el("small", {}, note) : null), el("td", {}, value), el("td", {}, random));
   const applies = INSTANCE.filter(([, key]) => typeof numbers[key] === "number")
-    .map(([name, key, format, chance]) => row(name, format(numbers[key]), n ? format(chance(n)) : "–"));
+    .map(([name, key, format]) => row(name, format(numbers[key]), number(random[key], format)));
   return el("table", { class: "numbers" },
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Measure"), el("th", { scope: "col" }, "Measured"), el("th", { scope: "col" }, "Random"))),
     el("tbody", {}, group("Same label"),
@@ -121,8 +123,12 @@ function table(numbers) {
       ...(applies.length ? applies : [el("tr", {}, el("td", { colspan: "3", class: "not-applicable" }, "Does not apply: no clip is both query and answer here."))])),
     el("tbody", {}, group("How many"),
       row("Queries", number(numbers.queries, rank), ""),
-      row("Gallery", number(n, rank), ""),
+      row("Gallery", number(numbers.gallery, rank), ""),
       row("Queries without a relevant item", number(numbers.queries_without_relevant, rank), "", "counted, not scored")),
+    typeof hubness.skewness === "number" ? el("tbody", {}, group("The space"),
+      row("Hubness", number(hubness.skewness, rank), "", `skewness of how often an item is among the first ${hubness.neighbors ?? ""}`),
+      row("Never found", number(hubness.share_never_retrieved, share), "", "share of the gallery"),
+      typeof gap === "number" ? row("Modality gap", share(gap), "", "distance between the two centers") : null) : null,
   );
 }
 
@@ -150,11 +156,13 @@ function classes(entries) {
   const mean = (label) => judged.reduce((sum, entry) => sum + (precision(label, entry) ?? 0), 0) / judged.length;
   const labels = [...new Set(judged.flatMap(([, numbers]) => Object.keys(numbers.curves.average_precision_by_class)))];
   labels.sort((a, b) => mean(b) - mean(a) || a.localeCompare(b));
+  const count = (label) => judged[0][1].curves.gallery_classes?.[label];
   const cell = (value) => el("td", {}, el("span", { class: "class-value" }, number(value, share)), typeof value === "number" ? bar(value) : null);
   return [el("section", { class: "classes", "aria-labelledby": "classes-title" },
     el("h2", { id: "classes-title" }, "Average precision by label"),
+    el("p", { class: "quiet" }, "Beside each label, how many items of the gallery bear it."),
     el("div", { class: "scroller", tabindex: "0", role: "region", "aria-labelledby": "classes-title" },
       el("table", {},
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Label"), ...judged.map(([direction]) => el("th", { scope: "col" }, title(direction))))),
-        el("tbody", {}, ...labels.map((label) => el("tr", {}, el("th", { scope: "row" }, label), ...judged.map((entry) => cell(precision(label, entry)))))))))];
+        el("tbody", {}, ...labels.map((label) => el("tr", {}, el("th", { scope: "row" }, label, count(label) ? el("small", {}, ` ${count(label)}`) : null), ...judged.map((entry) => cell(precision(label, entry)))))))))];
 }

@@ -42,7 +42,7 @@ function listenForDrops(open) {
 
 function listenForRecording(kind, open) {
   const button = place(`record-${kind}`);
-  if (!canRecord()) {
+  if (!canRecord(kind)) {
     button.hidden = true;
     return;
   }

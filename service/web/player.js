@@ -25,11 +25,14 @@ export function hush() {
 /** One stored clip, playing a segment of it over and over. */
 export class Player {
   /**
-   * @param {{mediaUrl: ?string, mediaType: ?string, segment: ?{start: number, end: number}, name: string}} clip
-   *     segment in seconds; name is what the clip is called in labels
+   * @param {{mediaUrl: ?string, mediaType: ?string, segment: ?{start: ?number, end: ?number}, name: string}} clip
+   *     segment in seconds, an end of null being the clip's own; name is what the clip is
+   *     called in labels
    */
   constructor({ mediaUrl, mediaType, segment, name }) {
-    Object.assign(this, { mediaUrl, mediaType: mediaType ?? "", segment, name });
+    Object.assign(this, { mediaUrl, mediaType: mediaType ?? "", name });
+    this.from = segment?.start ?? 0;
+    this.until = segment?.end ?? Infinity;
     this.ends = new AbortController();
     this.visible = false;
     this.element = el("div", { class: "player", "data-kind": this.kind });
@@ -111,8 +114,7 @@ export class Player {
     this.wave = new Waveform(this.element.querySelector("canvas"));
     const drawn = await outline(blob);
     if (!drawn) return;
-    const { start = 0, end = drawn.duration } = this.segment ?? {};
-    this.wave.show({ peaks: drawn.peaks, range: [start / drawn.duration, end / drawn.duration] });
+    this.wave.show({ peaks: drawn.peaks, range: [this.from / drawn.duration, this.until / drawn.duration] });
   }
 
   use({ address, release }) {
@@ -138,15 +140,13 @@ export class Player {
   }
 
   rewind() {
-    const start = this.segment?.start ?? 0;
-    if (start > 0) this.media.currentTime = start;
+    if (this.from > 0) this.media.currentTime = this.from;
     else if (this.media.ended) this.media.currentTime = 0;
   }
 
   keepInside() {
-    const { start, end } = { start: 0, end: Infinity, ...this.segment };
     const { currentTime, duration } = this.media;
-    if (currentTime > end + 0.05 || currentTime < start - 0.25) this.media.currentTime = start;
+    if (currentTime > this.until + 0.05 || currentTime < this.from - 0.25) this.media.currentTime = this.from;
     if (this.wave && duration) this.wave.show({ head: this.media.paused ? null : currentTime / duration });
   }
 

@@ -12,9 +12,12 @@ const TYPES = {
   video: ["video/webm;codecs=vp8,opus", "video/mp4"],
 };
 
-/** Whether this browser and this address allow recording (it takes https or localhost). */
-export function canRecord() {
-  return Boolean(navigator.mediaDevices?.getUserMedia && window.MediaRecorder);
+/** Whether the browser, the address (https or localhost) and the service's policy allow it. */
+export function canRecord(kind) {
+  const policy = document.permissionsPolicy ?? document.featurePolicy;
+  const devices = kind === "video" ? ["microphone", "camera"] : ["microphone"];
+  const allowed = devices.every((device) => policy?.allowsFeature(device) ?? true);
+  return Boolean(allowed && navigator.mediaDevices?.getUserMedia && window.MediaRecorder);
 }
 
 /**

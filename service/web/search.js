@@ -1,11 +1,11 @@
 // The search view: a query, a direction, and the ranked results.
 
 import { changeKey, getItem, listItems, searchByFile, searchById } from "/web/api.js";
-import { card, waitingCards } from "/web/cards.js";
 import { el, icon } from "/web/dom.js";
-import { counted, invitation, modalitiesOf, parts, suitable, title, words } from "/web/modalities.js";
+import { invitation, modalitiesOf, parts, suitable, title, words } from "/web/modalities.js";
 import { ApiError, showProblem } from "/web/problems.js";
 import { QueryPanel, mediaTypeOf } from "/web/query.js";
+import { ResultList } from "/web/results.js";
 
 const PAGE = 12; // results asked for at a time
 const SHELF = 10; // items offered before the first query
@@ -21,7 +21,7 @@ export class SearchView {
     this.direction = this.offered.includes("audio2visual") ? "audio2visual" : this.offered[0];
     this.queries = new Map(); // files asked with so far, by history key
     this.query = null;
-    this.cards = [];
+    this.results = new ResultList((item) => this.openItem(item));
     this.panel = new QueryPanel(place("query"), {
       ranged: (start, end) => this.narrow(start, end),
       cleared: () => this.visit(this.hash(null), null),
@@ -115,7 +115,7 @@ export class SearchView {
     const pending = new AbortController();
     this.pending = pending;
     const { query, direction } = this;
-    const offset = more ? this.cards.length : 0;
+    const offset = more ? this.results.count : 0;
     this.wait(more);
     try {
       const answer = await this.search(query, direction, offset, pending.signal);
@@ -131,39 +131,20 @@ export class SearchView {
   }
 
   wait(more) {
-    const { query: asked, gallery } = parts(this.direction);
     showProblem(place("search-trouble"), null);
-    place("answers-title").textContent = `The ${words(gallery).many} that fit`;
-    place("status").textContent = asked === "audio" ? "Listening…" : "Looking…";
-    place("more-results").hidden = true;
-    const list = place("results");
-    list.setAttribute("aria-busy", "true");
-    if (more) return;
-    this.clear();
-    list.replaceChildren(...waitingCards(6));
+    place("answers-title").textContent = `The ${words(parts(this.direction).gallery).many} that fit`;
+    this.results.wait(more, parts(this.direction).query === "audio" ? "Listening…" : "Looking…");
   }
 
   show(answer, offset) {
-    const list = place("results");
     const { gallery } = parts(this.direction);
-    const results = answer.results ?? [];
-    if (offset === 0) list.replaceChildren();
-    list.setAttribute("aria-busy", "false");
-    this.fill(results.map((result, at) => ({ ...result, rank: result.rank ?? offset + at + 1 })));
-    place("more-results").hidden = results.length < PAGE;
-    const count = this.cards.length;
-    const all = this.collection.size?.[gallery];
-    const took = answer.took_ms?.total;
-    place("status").textContent = count
-      ? `${counted(count, gallery)}${all ? ` of ${all.toLocaleString("en")}` : ""}${took === undefined ? "" : `, in ${took < 10 ? took.toFixed(1) : Math.round(took)} ms`}`
-      : "No results";
-    if (!count) list.replaceChildren(el("li", { class: "empty" }, `The collection holds no ${words(gallery).many} that answer this. Try another direction or another clip.`));
+    this.results.show(answer.results ?? [], offset, {
+      query: this.query, gallery, size: this.collection.size?.[gallery], took: answer.took_ms?.total, page: PAGE,
+    });
   }
 
   refuse(error) {
-    this.clear();
-    place("results").setAttribute("aria-busy", "false");
-    place("status").textContent = "";
+    this.results.clear();
     const actions = [];
     if (error.code === "no-usable-track") {
       const { query, gallery } = parts(this.direction);
@@ -179,39 +160,16 @@ export class SearchView {
 
   async offer() {
     this.pending?.abort();
-    this.clear();
+    this.results.clear();
     showProblem(place("search-trouble"), null);
     place("answers-title").textContent = "Or begin with one of these";
-    place("status").textContent = "";
-    place("more-results").hidden = true;
     try {
-      this.shelf ??= diverse((await listItems(null, 100)).items ?? [], SHELF);
+      this.shelf ??= await diverse(this.collection.labels?.length ?? SHELF);
     } catch (error) {
       showProblem(place("search-trouble"), error);
       return;
     }
-    if (this.query) return;
-    place("results").setAttribute("aria-busy", "false");
-    if (this.shelf.length) this.fill(this.shelf);
-    else place("results").replaceChildren(el("li", { class: "empty" }, "The collection is empty."));
-  }
-
-  fill(items) {
-    const cards = items.map((item) => card(item, { pick: (picked) => this.openItem(picked), mark: this.mark(item) }));
-    this.cards.push(...cards);
-    place("results").append(...cards.map(({ element }) => element));
-  }
-
-  mark({ id, label }) {
-    if (!this.query?.id) return null;
-    if (id === this.query.id) return "the clip itself";
-    return label !== undefined && label !== null && label === this.query.item?.label ? "same label" : null;
-  }
-
-  clear() {
-    this.cards.forEach((shown) => shown.close());
-    this.cards = [];
-    place("results").replaceChildren();
+    if (!this.query) this.results.offer(this.shelf);
   }
 
   turn(direction) {
@@ -243,9 +201,18 @@ function arrow() {
   return el("span", { class: "arrow", "aria-hidden": "true" }, "→");
 }
 
-/** Return at most `count` items, of as many different labels as there are. */
-function diverse(items, count) {
-  const seen = new Set();
-  const fresh = items.filter(({ label }) => !seen.has(label) && seen.add(label));
-  return [...fresh, ...items.filter((item) => !fresh.includes(item))].slice(0, count);
+/** Return some stored items, of as many different labels as few requests can find. */
+async function diverse(labels) {
+  const items = [];
+  const fresh = new Map();
+  let cursor = null;
+  for (let request = 0; request < 4 && fresh.size < Math.min(SHELF, labels); request += 1) {
+    const page = await listItems(cursor, 200);
+    items.push(...(page.items ?? []));
+    for (const item of items) if (!fresh.has(item.label)) fresh.set(item.label, item);
+    cursor = page.next_cursor;
+    if (!cursor) break;
+  }
+  const shown = [...fresh.values()];
+  return [...shown, ...items.filter((item) => !shown.includes(item))].slice(0, SHELF);
 }

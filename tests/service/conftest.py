@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
+import shutil
 import wave
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
 from crossmodal.embeddings import normalize
-from crossmodal.errors import UnknownItemError
 from crossmodal.frontends.catalog import create_frontend
+from crossmodal.items import Segment
+from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
-from index.flat import FlatGallery
-from index.items import StoredItem
-from index.ranking import Shelf
-from index.view import View
+from index.collection import Collection, model_of
+from index.database import DATABASE
+from index.loading import read_galleries
+from index.manifest import publish
+from index.media import MediaFiles
+from index.store import NewItem, NewVector, Store
 from service.app import create_app
 from service.settings import Settings
 
@@ -36,26 +38,7 @@ LABELS = ("rain", "siren", "waves")
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 
 
-@dataclass
-class FakeCollection:
-    """What the service needs of a collection, over a view that tests make themselves."""
-
-    bundle: Bundle
-    view: View
-    files: Mapping[str, tuple[Path, str]]
-    degraded: str | None = None
-
-    def media(self, item_id: str) -> tuple[Path, str]:
-        self.view.item(item_id)
-        if item_id not in self.files:
-            raise UnknownItemError("this item has no media")
-        return self.files[item_id]
-
-    def close(self) -> None:
-        raise AssertionError("the service must not close a collection it was given")
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 
@@ -109,81 +92,95 @@ def linear_graph(weights: np.ndarray) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def collection(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> FakeCollection:
-    """Twelve items, i00 to i11; the last has sound only, the first two have media."""
+def data_directory(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve items, i00 to i11, written as `index` writes them.
+
+    The first two have media; i02 has two segments; the last has sound only.
+    """
     rng = np.random.default_rng(7)
-    folder = tmp_path_factory.mktemp("media")
-    sound, film = folder / "sound", folder / "film"
-    sound.write_bytes(wav_clip())
-    film.write_bytes(film_clip())
-    files = {"i00": (sound, "audio/wav"), "i01": (film, "video/mp4")}
-    items = {}
+    directory = tmp_path_factory.mktemp("data")
+    shutil.copytree(bundle.directory, directory / "bundle")
+    media = MediaFiles(directory / "media", directory / "staging")
+    kept = {}
+    for item_id, clip in (("i00", wav_clip()), ("i01", film_clip())):
+        source = directory / item_id
+        source.write_bytes(clip)
+        kept[item_id] = media.add(source)
+        source.unlink()
+    items = []
     for number in range(ITEMS):
         item_id = f"i{number:02}"
-        path = files.get(item_id, (None, ""))[0]
-        items[item_id] = StoredItem(
-            id=item_id,
-            seq=number + 1,
-            label=LABELS[number % 3],
-            metadata={
-                "split": "test" if number % 2 else "train",
-                "pair": item_id,
-                "year": 2000 + number,
-                "place": {"city": "Lyon" if number % 2 else "Oslo"},
-                "tags": ["wet", "loud"] if number % 3 == 0 else ["dry"],
-            },
-            modalities=(AUDIO, VISUAL) if number < ITEMS - 1 else (AUDIO,),
-            media_sha256=hashlib.sha256(path.read_bytes()).hexdigest() if path else None,
-            created=0.0,
+        segments = [Segment(0.0, 1.0), Segment(1.0, 2.0)] if number == 2 else [Segment()]
+        modalities = [AUDIO, VISUAL] if number < ITEMS - 1 else [AUDIO]
+        vectors = [
+            NewVector(modality, normalize(rng.normal(size=(1, DIM)))[0], segment)
+            for modality in modalities
+            for segment in segments
+        ]
+        items.append(
+            NewItem(
+                id=item_id,
+                vectors=vectors,
+                label=LABELS[number % 3],
+                metadata={
+                    "split": "test" if number % 2 else "train",
+                    "year": 2000 + number,
+                    "place": {"city": "Lyon" if number % 2 else "Oslo"},
+                    "tags": ["wet", "loud"] if number % 3 == 0 else ["dry"],
+                },
+                media_sha256=kept.get(item_id),
+            )
         )
-    shelves = {}
-    for offset, modality in enumerate((AUDIO, VISUAL)):
-        members = [item for item in items.values() if modality in item.modalities]
-        vectors = normalize(rng.normal(size=(len(members), DIM)))
-        seqs = np.arange(len(members), dtype=np.int64) * 2 + 1 + offset
-        shelves[modality] = (
-            Shelf(
-                gallery=FlatGallery.of(seqs, vectors),
-                seqs=seqs,
-                items=members,
-                starts_s=np.zeros(len(members)),
-                ends_s=np.full(len(members), np.nan),
-            ),
-        )
-    view = View(
-        seq=24,
-        model_id=bundle.model_id,
-        dim=DIM,
-        items=items,
-        shelves=shelves,
-        unserved={},
-        version="0123456789abcdef",
+    model = model_of(bundle)
+    store = Store.create(directory / DATABASE)
+    store.add(items, model_id=model.id, dim=DIM, created=0.0)
+    store.checkpoint()
+    (directory / "index").mkdir()
+    publish(
+        directory / "index", read_galleries(store, model), seq=store.seq, model_id=model.id
     )
-    return FakeCollection(bundle=bundle, view=view, files=files)
+    store.close()
+    return directory
+
+
+@pytest.fixture(scope="session")
+def collection(data_directory: Path) -> Iterator[Collection]:
+    """The data directory, opened."""
+    with Collection.open(data_directory) as opened:
+        yield opened
 
 
 Connect = Callable[..., Any]
 
 
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    """One decoder for all, since its process takes long to start."""
+    with Decoder(workers=2) as made:
+        yield made
+
+
 @pytest.fixture
-async def connect(collection: FakeCollection) -> AsyncIterator[Connect]:
+async def connect(collection: Collection, decoder: Decoder) -> AsyncIterator[Connect]:
     """Make a client of a service that is ready; settings as named arguments."""
     async with AsyncExitStack() as stack:
 
         async def make(
             held: Any = collection, *, wait: bool = True, headers: Any = None, **named: Any
         ) -> httpx.AsyncClient:
-            app = create_app(Settings(**{"workers": 1, **named}), held)
+            app = create_app(Settings(**{"workers": 1, **named}), held, decoder)
             return await stack.enter_async_context(running(app, wait=wait, headers=headers))
 
         yield make
 
 
-@pytest.fixture
-async def client(connect: Connect) -> httpx.AsyncClient:
+@pytest.fixture(scope="session")
+async def client(
+    collection: Collection, decoder: Decoder
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a service without keys."""
-    made: httpx.AsyncClient = await connect()
-    return made
+    async with running(create_app(Settings(workers=1), collection, decoder)) as made:
+        yield made
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -72,7 +73,7 @@ def _weights_state(card: FrontEndCard) -> str:
     return str(found) if found else f"absent; frontends fetch {card.name}"
 
 
-def _print(rows: list[dict[str, object]], format: console.Format) -> None:
+def _print(rows: Sequence[Mapping[str, object]], format: console.Format) -> None:
     if format is console.Format.JSON:
         console.print_json(rows)
         return

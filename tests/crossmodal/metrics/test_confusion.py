@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 
 from crossmodal.metrics.confusion import confuse, normalize_rows
-from crossmodal.metrics.ranking import Ranked, score_keys
+from crossmodal.metrics.ranking import Ranked, rank
 
 
 def ranked(scores: list[list[float]]) -> Ranked:
-    keys = score_keys(np.array(scores), np.full(len(scores), -1))
-    keys.sort(axis=1)
-    return Ranked(keys, np.full(len(scores), len(scores[0])))
+    return rank(np.array(scores), np.full(len(scores), -1))
 
 
 def test_shares_of_the_first_r_and_of_the_first_by_hand() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from crossmodal.metrics import expectations
 from crossmodal.metrics.grouping import group_placed, group_relevant, take_out
-from crossmodal.metrics.ranking import Ranked, score_keys
+from crossmodal.metrics.ranking import Ranked, rank, score_keys
 from crossmodal.metrics.ties import TieGroups, group_ranking
 
 QUERIES, ROWS = 12, 40
@@ -36,16 +36,12 @@ def slowly(scores: np.ndarray, relevant: np.ndarray) -> list[float]:
 
 
 def ranked(scores: np.ndarray) -> Ranked:
-    keys = score_keys(scores, np.full(len(scores), -1))
-    keys.sort(axis=1)
-    return Ranked(keys, np.full(len(scores), scores.shape[1]))
+    return rank(scores, np.full(len(scores), -1))
 
 
 def placed(scores: np.ndarray, relevant: np.ndarray) -> TieGroups:
     query, row = np.nonzero(relevant)
-    above, size = ranked(scores).place(
-        query, score_keys(scores, np.full(QUERIES, -1))[query, row]
-    )
+    above, size = ranked(scores).place(query, score_keys(scores[query, row], row))
     shuffled = np.random.default_rng(0).permutation(len(query))
     return group_placed(query[shuffled], above[shuffled], size[shuffled], QUERIES)
 
@@ -70,7 +66,7 @@ def test_taking_items_out_is_ranking_without_them(
     gone[0] = False
     query, row = np.nonzero(gone)
     ranking = ranked(scores)
-    above, _ = ranking.place(query, score_keys(scores, np.full(QUERIES, -1))[query, row])
+    above, _ = ranking.place(query, score_keys(scores[query, row], row))
     left = take_out(placed(scores, relevant), query, above, relevant[query, row])
     expected = [
         slowly(row_scores[None, ~out], mask[None, ~out])[0]

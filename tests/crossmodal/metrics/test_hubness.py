@@ -5,14 +5,11 @@ import pytest
 from scipy import stats
 
 from crossmodal.metrics.hubness import occur, share_never_retrieved, skewness
-from crossmodal.metrics.ranking import Ranked, score_keys
+from crossmodal.metrics.ranking import Ranked, rank
 
 
 def ranked(scores: np.ndarray, own_row: np.ndarray | None = None) -> Ranked:
-    own = np.full(len(scores), -1) if own_row is None else own_row
-    keys = score_keys(scores, own)
-    keys.sort(axis=1)
-    return Ranked(keys, scores.shape[1] - (own >= 0))
+    return rank(scores, np.full(len(scores), -1) if own_row is None else own_row)
 
 
 def test_occurrence_counts_the_queries_whose_first_ten_hold_a_row() -> None:

@@ -32,9 +32,11 @@ from starlette.staticfiles import StaticFiles
 
 WEB = Path(__file__).resolve().parents[3] / "service" / "web"
 POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
+PERMISSIONS = "microphone=(self), camera=(self), geolocation=()"
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -49,6 +51,10 @@ CHROMIUM = [
 ]
 LABELS = ("bird", "drum", "rain", "siren", "<b>wave</b>")
 SPLIT_SIZES = {"train": 20, "test": 10}
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c6348d810050002de016be8e3550e0000000049454e44ae426082"
+)
 ALL_DIRECTIONS = ("audio2visual", "visual2audio", "audio2audio", "visual2visual")
 
 
@@ -86,7 +92,7 @@ class FakeService:
     problem: dict[str, Any] | None = None
     found: int = 30
     only_visual: frozenset[str] = frozenset()
-    media: bool = True
+    media_type: str = "image/png"  # videos cost much more to show; a test asks for them
     asked: list[dict[str, Any]] = field(default_factory=list)
     base_url: str = ""
 
@@ -99,8 +105,8 @@ class FakeService:
             "label": LABELS[number % len(LABELS)],
             "metadata": {},
             "modalities": ["audio", "visual"] if both else ["visual"],
-            "media_url": f"/media/{item_id}" if self.media else None,
-            "media_type": "video/webm",
+            "media_url": f"/media/{item_id}",
+            "media_type": self.media_type,
         }
 
     def ranking(self, direction: str, query: str) -> list[dict[str, Any]]:
@@ -151,6 +157,27 @@ class FakeService:
                         "precision_recall_11_point": [
                             1 - (0.3 + 0.15 * at) * (tenth / 10) ** 2 for tenth in range(11)
                         ],
+                        "gallery_classes": dict.fromkeys(LABELS, 6),
+                        "random": {
+                            "recall_at_1": 0.034,
+                            "recall_at_5": 0.168,
+                            "recall_at_10": 0.335,
+                            "median_rank": 15.5,
+                            "mean_rank": 15.5,
+                            "mean_reciprocal_rank": 0.134,
+                        },
+                        "confusion": {
+                            "classes": list(LABELS),
+                            "top_r": (
+                                0.8 * np.eye(len(LABELS)) + 0.2 * np.eye(len(LABELS), k=1)
+                            ).tolist(),
+                        },
+                        "hubness": {
+                            "neighbors": 10,
+                            "skewness": 1.25,
+                            "share_never_retrieved": 0.125,
+                        },
+                        "modality_gap": 0.5,
                         "average_precision_by_class": {
                             label: 0.95 - 0.1 * at - 0.07 * place
                             for place, label in enumerate(LABELS)
@@ -173,7 +200,7 @@ class FakeService:
             "labels": list(LABELS),
             "splits": list(SPLIT_SIZES),
             "model": {"id": "f" * 64, "method": "c_cca", "dim": 10, "frontends": {}},
-            "media": self.media,
+            "media": True,
         }
 
     async def answer(self, request: Request) -> Response:
@@ -289,7 +316,10 @@ class Stage:
     async def _guarded(self, scope: Any, receive: Any, send: Any) -> None:
         async def with_policy(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message["headers"].append((b"content-security-policy", POLICY.encode()))
+                message["headers"] += [
+                    (b"content-security-policy", POLICY.encode()),
+                    (b"permissions-policy", PERMISSIONS.encode()),
+                ]
             await send(message)
 
         await self._application(scope, receive, with_policy)

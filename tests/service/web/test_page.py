@@ -40,6 +40,15 @@ def search_with_tone(page: Page, base_url: str) -> None:
     page.locator(f"{RESULTS} .score").first.wait_for()
 
 
+def until(page: Page, condition: str) -> None:
+    """Wait for a JavaScript condition; the page's policy forbids Playwright's own way."""
+    for _ in range(300):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never came true: {condition}")
+
+
 def shown_ids(page: Page) -> list[str]:
     """The ids of the results, in the order shown."""
     cards = page.locator(RESULTS)
@@ -120,7 +129,7 @@ def test_journey_the_evaluation_shows_numbers_random_and_curves(
             re.compile(r"random 0\.\d+")
         )
         expect(measure.locator("svg.chart .curve")).to_have_count(1)
-        expect(measure.get_by_role("row", name="Gallery")).to_contain_text(
+        expect(measure.get_by_role("row", name=re.compile("^Gallery"))).to_contain_text(
             re.compile(r"\d")
         )
 
@@ -250,10 +259,7 @@ def test_only_the_directions_of_the_collection_are_offered(
 
 def test_a_picture_is_searched_with_as_a_picture(page: Page, service: FakeService) -> None:
     page.goto(service.base_url)
-    pixel = bytes.fromhex(
-        "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
-        "0000000c49444154789c63686868000003040181a43d8a490000000049454e44ae426082"
-    )
+    pixel = page.request.get(f"{service.base_url}/media/clip-00").body()
     with page.expect_response("**/search/**"):
         page.locator("#file").set_input_files(
             [{"name": "dot.png", "mimeType": "image/png", "buffer": pixel}]
@@ -357,11 +363,11 @@ def test_the_evaluation_card_repeats_the_services_numbers(
     }
     assert rows["Mean average precision"] == ["0.800", "0.200"]
     assert rows["without its own pair"] == ["0.780", "–"]
-    # of 30 in a random order: k/30, (30 + 1)/2, and (1 + 1/2 + ... + 1/30)/30 = 3.99499/30
-    assert rows["Recall at 1"] == ["0.400", "0.033"]
-    assert rows["Recall at 10"] == ["0.800", "0.333"]
+    assert rows["Recall at 1"] == ["0.400", "0.034"]
+    assert rows["Recall at 10"] == ["0.800", "0.335"]
     assert rows["Median rank"] == ["2", "15.5"]
-    assert rows["Mean reciprocal rank"] == ["0.550", "0.133"]
+    assert rows["Mean reciprocal rank"] == ["0.550", "0.134"]
+    assert rows["Modality gapdistance between the two centers"] == ["0.500", ""]
     assert rows["Gallery"] == ["30", ""]
     within = page.locator('.measure[data-direction="audio2audio"] .numbers').first
     expect(within).to_contain_text("Does not apply")
@@ -403,11 +409,31 @@ def test_the_curve_runs_through_the_services_points(
         assert corners[4 * tenth] == pytest.approx(tuple(point), abs=0.1)
 
 
+def test_the_area_of_a_square_is_the_share_confused(
+    page: Page, service: FakeService
+) -> None:
+    page.goto(f"{service.base_url}/#evaluation")
+    card = page.locator('.measure[data-direction="audio2visual"]')
+    card.get_by_text("What is taken for what").click()
+    sides = {
+        square.text_content(): float(square.get_attribute("width") or "nan")
+        for square in card.locator(".confusion-share").all()
+    }
+    assert len(sides) == 25
+    own, next_ = sides["bird finds bird: 0.80"], sides["bird finds drum: 0.20"]
+    assert own**2 / next_**2 == pytest.approx(0.8 / 0.2)
+    assert sides["drum finds bird: 0.00"] == 0
+    picture = card.locator("svg.confusion")
+    expect(picture).to_have_attribute(
+        "aria-label", re.compile("bird finds drum in 20 of 100")
+    )
+
+
 def test_average_precision_by_label_is_sorted(page: Page, service: FakeService) -> None:
     page.goto(f"{service.base_url}/#evaluation")
     rows = page.locator(".classes tbody tr")
     expect(rows).to_have_count(5)
-    expect(rows.first.locator("th")).to_have_text("bird")
+    expect(rows.first.locator("th")).to_have_text("bird 6")
     assert rows.first.locator(".class-value").all_inner_texts() == [
         "0.950",
         "0.850",
@@ -482,6 +508,7 @@ def test_a_key_is_asked_for_and_sent_with_everything(
     page: Page, service: FakeService
 ) -> None:
     service.key = "open sesame"
+    service.media_type = "video/webm"
     page.goto(service.base_url)
     field = page.get_by_label("API key")
     expect(field).to_be_focused()
@@ -494,7 +521,7 @@ def test_a_key_is_asked_for_and_sent_with_everything(
     expect(page.locator("#facts")).to_have_text("30 sounds · 30 pictures")
     video = page.locator(".card video").first
     expect(video).to_have_attribute("src", re.compile("^blob:"))
-    page.wait_for_function("document.querySelector('.card video').videoWidth === 64")
+    until(page, "document.querySelector('.card video')?.videoWidth === 64")
     media = [asked for asked in service.asked if asked["path"].startswith("/media/")]
     assert {asked["authorization"] for asked in media} == {"Bearer open sesame"}
     assert page.evaluate("Object.values(sessionStorage)") == ["open sesame"]
@@ -505,11 +532,12 @@ def test_a_result_plays_silently_inside_its_segment_and_sounds_when_asked(
     open_page: Callable[..., Page], service: FakeService
 ) -> None:
     page = open_page()
+    service.media_type = "video/webm"
     search_with_tone(page, service.base_url)
     first = page.locator(RESULTS).first
     video = first.locator("video")
-    page.wait_for_function(
-        "document.querySelector('#results .card[data-id] video').currentTime > 0.5"
+    until(
+        page, "document.querySelector('#results .card[data-id] video')?.currentTime > 0.5"
     )
     assert video.evaluate("video => video.muted && !video.paused")
     times = []
@@ -529,16 +557,41 @@ def test_a_result_plays_silently_inside_its_segment_and_sounds_when_asked(
     assert video.evaluate("video => video.muted"), "only one card sounds"
 
 
+def test_a_stored_sound_is_drawn_and_played(page: Page, service: FakeService) -> None:
+    service.media_type = "audio/webm"
+    page.goto(service.base_url)
+    first = page.locator(".card").first
+    until(page, "document.querySelector('.card audio')?.readyState > 0")
+    first.get_by_role("button", name="Play bird").click()
+    until(page, "document.querySelector('.card audio')?.currentTime > 0.1")
+    inked = first.locator("canvas").evaluate(
+        """(canvas) => {
+          const { width, height } = canvas;
+          const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+          let rows = 0;
+          for (let y = 0; y < height; y += 1) {
+            rows += data.subarray(4 * y * width, 4 * (y + 1) * width).some(Boolean);
+          }
+          return rows / height;
+        }"""
+    )
+    assert inked > 0.8, "a steady tone fills the height"
+    first.get_by_role("button", name="Play bird").click()
+    assert page.evaluate("document.querySelector('.card audio')?.paused")
+    assert service.searches() == []
+
+
 def test_nothing_moves_by_itself_where_motion_is_unwanted(
     page: Page, service: FakeService
 ) -> None:
+    service.media_type = "video/webm"
     search_with_tone(page, service.base_url)
     video = page.locator(f"{RESULTS} video").first
-    page.wait_for_function("document.querySelector('#results video').readyState > 1")
+    until(page, "document.querySelector('#results video')?.readyState > 1")
     page.wait_for_timeout(300)
     assert video.evaluate("video => video.paused")
     page.locator(RESULTS).first.get_by_role("button", name="Sound of").click()
-    page.wait_for_function("!document.querySelector('#results video').paused")
+    until(page, "!document.querySelector('#results video')?.paused")
 
 
 def test_recorded_sound_is_searched_with(page: Page, service: FakeService) -> None:
@@ -558,6 +611,7 @@ def test_recorded_sound_is_searched_with(page: Page, service: FakeService) -> No
 
 
 def test_everything_is_reached_by_keyboard(page: Page, service: FakeService) -> None:
+    service.media_type = "video/webm"
     page.goto(service.base_url)
     page.locator(".card").first.wait_for()
     page.keyboard.press("Tab")
@@ -661,6 +715,7 @@ def _luminance(color: str) -> float:
 def test_the_page_keeps_to_a_strict_policy_and_to_its_own_host(
     page: Page, service: FakeService
 ) -> None:
+    service.media_type = "video/webm"
     foreign: list[str] = []
     page.on(
         "request",

@@ -1,0 +1,489 @@
+"""Files made to harm: each gives one of our errors, soon, and the next one decodes."""
+
+from __future__ import annotations
+
+import io
+import socket
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+
+from crossmodal.errors import (
+    MediaError,
+    MediaTooBigError,
+    MediaTooLongError,
+    NoTrackError,
+    UndecodableError,
+    UnsupportedMediaError,
+)
+from crossmodal.media.allowed import GUARDS
+from crossmodal.media.container import open_container
+from crossmodal.media.decoder import Decoder
+from crossmodal.media.limits import MediaLimits
+from crossmodal.media.tracks import TrackRequest, VisualRequest
+from crossmodal.modality import Modality
+
+Requests = Mapping[Modality, TrackRequest]
+Make = Callable[[str], bytes]
+
+
+def refusal(
+    decoder: Decoder, content: bytes, requests: Requests, within_s: float = 8.0
+) -> MediaError:
+    """The error a file gives; it must come soon and must not quote the file."""
+    began = time.monotonic()
+    with pytest.raises(MediaError) as caught:
+        decoder.decode(content, requests)
+    assert time.monotonic() - began < within_s
+    message = str(caught.value)
+    assert message.isprintable()
+    assert not any(word in message for word in ("canary", "Errno", "/", "av."))
+    return caught.value
+
+
+# References: files that ask FFmpeg to open something else.
+
+
+@pytest.fixture
+def listeners() -> Iterator[dict[str, socket.socket]]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+    ):
+        udp.bind(("127.0.0.1", 0))
+        tcp.setblocking(False)
+        udp.setblocking(False)
+        yield {"tcp": tcp, "udp": udp}
+
+
+def references(listeners: dict[str, socket.socket]) -> dict[str, bytes]:
+    tcp, udp = (listeners[name].getsockname()[1] for name in ("tcp", "udp"))
+    hls = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n"
+    return {
+        name: text.encode()
+        for name, text in {
+            "ffconcat relative": "ffconcat version 1.0\nfile canary.mp4\n",
+            "ffconcat absolute": f"ffconcat version 1.0\nfile {Path.cwd()}/canary.mp4\n",
+            "ffconcat http": f"ffconcat version 1.0\nfile http://127.0.0.1:{tcp}/canary\n",
+            "hls relative": hls.format("canary.mp4"),
+            "hls file": hls.format(f"file:{Path.cwd()}/canary.mp4"),
+            "hls http": hls.format(f"http://127.0.0.1:{tcp}/canary.ts"),
+            "hls tcp": hls.format(f"tcp://127.0.0.1:{tcp}"),
+            "hls concat": hls.format("concat:canary.mp4|canary.mp4"),
+            "hls subfile": hls.format("subfile,,start,0,end,0,,:canary.mp4"),
+            "sdp": (
+                "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+                f"m=audio {udp + 2} RTP/AVP 0\n"
+            ),
+            "dash": (
+                '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011">'
+                f"<BaseURL>http://127.0.0.1:{tcp}/canary</BaseURL></MPD>"
+            ),
+            "m3u": f"#EXTM3U\nhttp://127.0.0.1:{tcp}/canary.mp3\n",
+            "pls": f"[playlist]\nFile1=http://127.0.0.1:{tcp}/canary.mp3\n",
+            "smil": f'<smil><body><audio src="http://127.0.0.1:{tcp}/canary"/></body></smil>',
+            "xspf": f"<playlist><location>http://127.0.0.1:{tcp}/canary</location></playlist>",
+            "asx": f'<asx><entry><ref href="http://127.0.0.1:{tcp}/canary"/></entry></asx>',
+            "names": "canary%d.mp4",
+            "lavfi": "lavfi:sine=440",
+            "data": "data:audio/wav;base64,UklGRg==",
+        }.items()
+    }
+
+
+@pytest.fixture
+def canary(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "canary.mp4"
+    path.write_bytes(make("mp4"))
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def untouched(listeners: dict[str, socket.socket]) -> bool:
+    for receive in (listeners["tcp"].accept, lambda: listeners["udp"].recv(1)):
+        try:
+            receive()
+        except BlockingIOError:
+            continue
+        return False
+    return True
+
+
+def test_references_are_refused_and_followed_by_nothing(
+    decoder: Decoder, listeners: dict[str, socket.socket], canary: Path, see: Requests
+) -> None:
+    for content in references(listeners).values():
+        assert isinstance(refusal(decoder, content, see), UnsupportedMediaError)
+    assert untouched(listeners)
+
+
+def test_references_are_refused_where_files_and_network_are_in_reach(
+    listeners: dict[str, socket.socket], canary: Path, tmp_path: Path
+) -> None:
+    """The whitelists alone, without what confines a child."""
+    for content in references(listeners).values():
+        (tmp_path / "upload").write_bytes(content)
+        began = time.monotonic()
+        with (
+            io.FileIO(tmp_path / "upload") as file,
+            pytest.raises(UnsupportedMediaError),
+        ):
+            open_container(file, MediaLimits(wall_s=5.0))
+        assert time.monotonic() - began < 2
+    assert untouched(listeners)
+
+
+def test_an_unguarded_ffconcat_would_open_the_canary(canary: Path) -> None:
+    """What the guards are held against is real, and either of them stops it."""
+    text = b"ffconcat version 1.0\nfile canary.mp4\n"
+    with av.open(io.BytesIO(text)) as container:
+        assert container.format.name == "concat"
+        assert next(container.decode(video=0)).width == 64
+    for name in ("format_whitelist", "protocol_whitelist"):
+        with pytest.raises((OSError, ValueError)):
+            av.open(io.BytesIO(text), container_options={name: GUARDS[name]})
+
+
+# Files that are no media, or no longer.
+
+
+def archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("canary.wav", b"RIFF")
+    return buffer.getvalue()
+
+
+NOT_MEDIA = {
+    "one byte": b"R",
+    "text": b"canary " * 100,
+    "html": b"<!DOCTYPE html><html><body>canary</body></html>",
+    "pdf": b"%PDF-1.7\ncanary\n%%EOF",
+    "elf": b"\x7fELF\x02\x01\x01" + bytes(200),
+    "zip": archive(),
+    "gzip": b"\x1f\x8b\x08" + bytes(50),
+    "zeros": bytes(65_536),
+    "ones": b"\xff" * 65_536,
+    "random": np.random.default_rng(1).bytes(65_536),
+    "byte order mark": b"\xef\xbb\xbfcanary",
+    "gif": b"GIF89a\x01\x00\x01\x00\x00\x00\x00;",
+    "midi": b"MThd\x00\x00\x00\x06\x00\x00\x00\x01\x00\x60MTrk\x00\x00\x00\x00",
+}
+
+
+@pytest.mark.parametrize("name", NOT_MEDIA)
+def test_what_is_no_media_is_unsupported(
+    decoder: Decoder, see: Requests, name: str
+) -> None:
+    error = refusal(decoder, NOT_MEDIA[name], see)
+    assert isinstance(error, UnsupportedMediaError)
+    assert str(error).startswith("the container is not one of wav, flac, mp3")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"RIFF\x00\x00\x00\x00WAVE", b"fLaC", b"OggS", b"\x1aE\xdf\xa3", b"\x89PNG\r\n\x1a\n"],
+)
+def test_the_right_start_and_a_wrong_rest_is_undecodable(
+    decoder: Decoder, hear: Requests, head: bytes
+) -> None:
+    content = head + np.random.default_rng(2).bytes(4_000)
+    assert isinstance(refusal(decoder, content, hear), UndecodableError | NoTrackError)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "mp4", "mov", "m4a", "avi"])
+def test_half_a_file_that_states_its_length_is_undecodable(
+    decoder: Decoder, make: Make, hear: Requests, name: str
+) -> None:
+    whole = make(name)
+    assert isinstance(refusal(decoder, whole[: len(whole) // 2], hear), UndecodableError)
+
+
+def test_half_a_file_with_its_index_first_is_undecodable(
+    decoder: Decoder, make: Make, hear: Requests, see: Requests, tmp_path: Path
+) -> None:
+    path = tmp_path / "clip.mp4"
+    with (
+        av.open(io.BytesIO(make("mp4"))) as source,
+        av.open(str(path), "w", options={"movflags": "faststart"}) as output,
+    ):
+        streams = {s.index: output.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                output.mux(packet)
+    whole = path.read_bytes()
+    assert whole.index(b"moov") < whole.index(b"mdat")
+    assert decoder.decode(whole, see).duration_s == pytest.approx(3, abs=0.1)
+    half = whole[: whole.index(b"mdat") + (len(whole) - whole.index(b"mdat")) // 2]
+    for requests in (hear, see):
+        assert "cut short" in str(refusal(decoder, half, requests))
+
+
+ALL = ("wav", "flac", "mp3", "ogg", "opus", "mp4", "mov", "mkv", "webm", "avi", "ts", "mpg")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_cut_file_decodes_or_is_refused(
+    decoder: Decoder, make: Make, hear: Requests, name: str
+) -> None:
+    whole = make(name)
+    for cut in (1, 12, 100, len(whole) // 3, len(whole) - 1):
+        answer_or_refusal(decoder, whole[:cut], hear)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_file_with_flipped_bits_decodes_or_is_refused(
+    decoder: Decoder, make: Make, hear: Requests, see: Requests, name: str
+) -> None:
+    random = np.random.default_rng(sum(name.encode()))
+    with av.open(io.BytesIO(make(name))) as container:
+        requests = see if container.streams.video else hear
+    for flips in (1, 10, 100):
+        damaged = np.frombuffer(make(name), np.uint8).copy()
+        places = random.integers(0, len(damaged), flips)
+        damaged[places] ^= np.uint8(1 << random.integers(0, 8))
+        answer_or_refusal(decoder, damaged.tobytes(), requests)
+
+
+def answer_or_refusal(decoder: Decoder, content: bytes, requests: Requests) -> None:
+    try:
+        message = f"decoded {decoder.decode(content, requests).duration_s} s"
+    except MediaError as error:
+        message = str(error)
+    assert message.isprintable()
+    assert "makes the decoder fail" not in message
+
+
+# Bombs: small files that cost much.
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    return struct.pack(">I", 8 + len(content)) + kind + content
+
+
+def full(kind: bytes, *values: int) -> bytes:
+    return box(kind, bytes(4), struct.pack(f">{len(values)}I", *values))
+
+
+def table_bomb(samples: int) -> bytes:
+    """An MP4 whose tables claim samples that its index is then allocated for."""
+    entry = box(
+        b"mp4a", bytes(6), b"\x00\x01", bytes(8),
+        struct.pack(">HHHHI", 1, 16, 0, 0, 16_000 << 16),
+    )  # fmt: skip
+    table = box(
+        b"stbl",
+        box(b"stsd", bytes(4), struct.pack(">I", 1), entry),
+        full(b"stts", 1, samples, 2),
+        full(b"stsc", 1, 1, 1, 1),
+        full(b"stsz", 1000, samples),
+        full(b"stco", 1, 48),
+    )
+    handler = box(b"hdlr", bytes(8), b"soun", bytes(13))
+    media = box(
+        b"mdia",
+        full(b"mdhd", 0, 0, 16_000, 16_000, 0),
+        handler,
+        box(b"minf", full(b"smhd", 0), table),
+    )
+    head = full(b"tkhd", 0, 0, 1, 0, 16_000, *[0] * 15)
+    track = box(b"trak", head, media)
+    movie = box(b"moov", full(b"mvhd", 0, 0, 1000, 1000, *[0] * 20), track)
+    return box(b"ftyp", b"isom", bytes(4), b"isom") + movie + box(b"mdat", bytes(1000))
+
+
+PROGRAM = """
+import resource, sys
+from pathlib import Path
+from crossmodal.errors import MediaError
+from crossmodal.media.decoder import Decoder
+from crossmodal.media.tracks import AudioRequest
+from crossmodal.modality import Modality
+with Decoder() as decoder:
+    try:
+        decoder.decode(Path(sys.argv[1]), {Modality.AUDIO: AudioRequest(16_000)})
+    except MediaError as error:
+        print(type(error).__name__)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def test_tables_that_claim_millions_of_samples_exhaust_no_more_than_allowed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "bomb.mp4"
+    path.write_bytes(table_bomb(89_000_000))
+    assert path.stat().st_size < 2_000
+    command = [sys.executable, "-c", PROGRAM, str(path)]
+    answer = subprocess.run(command, check=True, capture_output=True, timeout=60)
+    error, most_kib = answer.stdout.split()
+    assert error == b"UndecodableError"
+    assert int(most_kib) < 512 * 1024  # 1.1 GiB without the limit
+
+
+def png(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    packer = zlib.compressobj(1)
+    rows = b"".join(packer.compress(bytes(1 + 3 * width)) for _ in range(height))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", rows + packer.flush())
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_a_picture_with_too_many_pixels_is_too_big(decoder: Decoder, see: Requests) -> None:
+    error = refusal(decoder, png(12_000, 1_200), see)
+    assert isinstance(error, MediaTooBigError)
+    assert "more than 8847360 pixels" in str(error)
+
+
+def test_a_huge_picture_is_refused(decoder: Decoder, see: Requests) -> None:
+    huge = png(12_000, 12_000)
+    assert isinstance(refusal(decoder, huge, see), MediaTooBigError)
+    with Decoder(MediaLimits(max_pixels=200_000_000)) as lenient:
+        error = refusal(lenient, huge, see)
+    assert isinstance(error, UndecodableError)
+    assert "more memory than allowed" in str(error)
+
+
+def test_a_video_with_too_many_pixels_is_too_big(make: Make, see: Requests) -> None:
+    with Decoder(MediaLimits(max_pixels=4_000)) as decoder:
+        for name in ("mp4", "webm", "avi"):
+            assert isinstance(refusal(decoder, make(name), see), MediaTooBigError)
+
+
+def test_a_video_that_grows_is_not_decoded_beyond_the_limit(
+    making: SimpleNamespace, see: Requests
+) -> None:
+    stills = ([np.full((side, side, 3), 90, np.uint8)] * 25 for side in (64, 512))
+    small, large = (
+        making.encode("mpegts", pictures=making.Pictures("libx264", frames))
+        for frames in stills
+    )
+    with Decoder(MediaLimits(max_pixels=10_000)) as decoder:
+        assert decoder.decode(small, see).duration_s == pytest.approx(1, abs=0.1)
+        assert isinstance(refusal(decoder, large, see), MediaTooBigError)
+        answer_or_refusal(decoder, small + large, see)
+        assert isinstance(refusal(decoder, large + small, see), MediaTooBigError)
+
+
+def test_too_many_pictures_are_too_many(making: SimpleNamespace, make: Make) -> None:
+    slowly = {Modality.VISUAL: VisualRequest(1.0, 8, 8)}
+    fast = {Modality.VISUAL: VisualRequest(50.0, 8, 8)}
+    with Decoder(MediaLimits(max_frames=60)) as decoder:
+        for requests, message in ((slowly, "choose a shorter"), (fast, "choose a shorter")):
+            error = refusal(decoder, make("mp4"), requests)
+            assert isinstance(error, MediaTooBigError)
+            assert message in str(error)
+        assert decoder.decode(make("mp4"), slowly, end_s=2.0).duration_s == 2.0
+        with pytest.raises(MediaTooBigError, match="gives more than 60 pictures"):
+            decoder.decode(make("mp4"), fast, end_s=2.0)
+
+
+def test_too_many_streams_are_too_many(making: SimpleNamespace, hear: Requests) -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as output:
+        streams = [
+            output.add_stream("pcm_s16le", rate=8_000, layout="mono") for _ in range(9)
+        ]
+        for stream in streams:
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 800), np.int16), format="s16", layout="mono"
+            )
+            frame.sample_rate, frame.pts = 8_000, 0
+            output.mux(stream.encode(frame))
+    with Decoder() as decoder:
+        error = refusal(decoder, buffer.getvalue(), hear)
+    assert isinstance(error, MediaTooBigError)
+    assert "more than 8 streams" in str(error)
+
+
+def flac_of(make: Make, total_samples: int) -> bytes:
+    """The FLAC clip with another number of samples in its header (36 bits)."""
+    content = bytearray(make("flac"))
+    field = int.from_bytes(content[18:26], "big")
+    field = field >> 36 << 36 | total_samples
+    content[18:26] = field.to_bytes(8, "big")
+    return bytes(content)
+
+
+def test_a_file_that_states_two_hours_is_too_long(
+    decoder: Decoder, make: Make, hear: Requests
+) -> None:
+    assert decoder.decode(flac_of(make, 3 * 48_000), hear).duration_s == 3.0
+    error = refusal(decoder, flac_of(make, 7_200 * 48_000), hear)
+    assert isinstance(error, MediaTooLongError)
+    assert str(error) == "the file is longer than 600 s"
+
+
+def test_a_file_that_states_no_length_is_decoded_as_far_as_allowed(
+    make: Make, hear: Requests
+) -> None:
+    with Decoder(MediaLimits(max_used_s=2.0)) as decoder:
+        assert decoder.decode(flac_of(make, 0), hear).duration_s == 2.0
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "channels"),
+    [(0, 1), (1, 1), (3_999, 1), (384_001, 1), (2**32 - 1, 1), (16_000, 9), (16_000, 64)],
+)
+def test_sound_with_an_absurd_rate_or_channels_is_refused(
+    decoder: Decoder, making: SimpleNamespace, hear: Requests, rate_hz: int, channels: int
+) -> None:
+    content = making.wav_bytes(np.zeros((50_000, channels), np.int16), rate_hz)
+    error = refusal(decoder, content, hear)
+    assert isinstance(error, UndecodableError | MediaTooBigError | MediaTooLongError)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_sound_that_is_not_finite_is_undecodable(
+    decoder: Decoder, making: SimpleNamespace, hear: Requests, bad: float
+) -> None:
+    sound = np.zeros((16_000, 1), np.float32)
+    sound[9_000] = bad
+    for rate_hz in (16_000, 44_100):
+        error = refusal(decoder, making.wav_bytes(sound, rate_hz, format_tag=3), hear)
+        assert isinstance(error, UndecodableError)
+        assert "not finite" in str(error)
+
+
+def test_sound_beyond_full_scale_is_clipped(
+    decoder: Decoder, making: SimpleNamespace, hear: Requests
+) -> None:
+    sound = np.array([[3e38, 3e38], [-3e38, -3e38], [0.5, 0.25]], np.float32)
+    sound = sound.repeat(1_000, axis=0)
+    clip = decoder.decode(making.wav_bytes(sound, 16_000, format_tag=3), hear)
+    expected = np.array([1, -1, 0.375], np.float32).repeat(1_000)
+    np.testing.assert_array_equal(clip.tracks[Modality.AUDIO].samples, expected)
+    clip = decoder.decode(making.wav_bytes(sound, 44_100, format_tag=3), hear)
+    assert np.abs(clip.tracks[Modality.AUDIO].samples).max() <= 1
+
+
+def test_a_sound_track_without_a_sample_is_no_track(
+    decoder: Decoder, making: SimpleNamespace, hear: Requests
+) -> None:
+    content = making.wav_bytes(np.zeros((0, 1), np.int16), 16_000)
+    assert isinstance(refusal(decoder, content, hear), NoTrackError | UndecodableError)
+
+
+def test_after_all_of_it_the_next_file_decodes(
+    decoder: Decoder, make: Make, hear: Requests
+) -> None:
+    assert decoder.decode(make("wav"), hear).duration_s == 3.0
