@@ -8,7 +8,7 @@ picture has one row, no foreground and no motion.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from crossmodal.frontends.checks import require_frames, require_rows
 from crossmodal.frontends.columns import layout, total_width
@@ -40,8 +40,8 @@ from crossmodal.media.tracks import Track, TrackRequest, VisualRequest
 from crossmodal.modality import Modality
 
 FPS = 10.0
-HEIGHT = 48
-WIDTH = 64
+HEIGHT = 36
+WIDTH = 48
 REQUEST = VisualRequest(fps=FPS, height=HEIGHT, width=WIDTH)
 CELLS = GRID[0] * GRID[1]
 BACKGROUND_FRAMES = 15  # at most, spread evenly over the clip
@@ -120,7 +120,7 @@ class FrameStats:
         """Return one row per frame.
 
         Raises:
-            ShapeError: If the track is no frames of 48x64.
+            ShapeError: If the track is no frames of 36x48.
             NoTrackError: If it holds no frame.
         """
         frames = require_frames(track, REQUEST)
@@ -131,19 +131,22 @@ class FrameStats:
         planes = channels.reshape(3, len(gray), -1).astype(np.float32) / np.float32(255)
         mean = planes.mean(axis=2)
         square = np.einsum("ctp,ctp->ct", planes, planes) / planes.shape[2]
-        foreground = _foreground_mask(channels)
+        mask = _foreground_mask(channels)
+        foreground = mask.astype(np.float32)
+        all_hues, foreground_hues = shares(hue, chroma, HUES, mask)
+        all_edges, foreground_edges = shares(orientation, strength, ORIENTATIONS, mask)
         parts = {
             "color_mean": mean.T,
             "color_deviation": np.sqrt(np.maximum(square - mean**2, 0.0)).T,
-            "hue": shares(hue, chroma, HUES),
+            "hue": all_hues,
             "brightness": cell_means(gray.astype(np.float32)) / 255,
-            "edges": shares(orientation, strength, ORIENTATIONS),
+            "edges": all_edges,
             "edge_density": cell_means(strength),
             "foreground": cell_means(foreground),
             "foreground_area": foreground.mean(axis=(1, 2))[:, None],
             "foreground_where": where(foreground),
-            "foreground_hue": shares(hue, chroma * foreground, HUES),
-            "foreground_edges": shares(orientation, strength * foreground, ORIENTATIONS),
+            "foreground_hue": foreground_hues,
+            "foreground_edges": foreground_edges,
             **_motion(gray.astype(np.float32) / np.float32(255)),
         }
         rows: Features = np.concatenate([parts[name] for name in COLUMNS], axis=1).astype(
@@ -203,14 +206,14 @@ _SCALE = _scale()
 
 def _foreground_mask(
     channels: UInt8[np.ndarray, "3 time height width"],
-) -> Float32[np.ndarray, "time height width"]:
-    """Return 1 where a channel differs from the clip's background, else 0."""
+) -> Bool[np.ndarray, "time height width"]:
+    """Return where a channel differs from the clip's background."""
     still = background(channels, BACKGROUND_FRAMES)
     low = np.where(still > FOREGROUND_LEAST, still - FOREGROUND_LEAST, 0).astype(np.uint8)
     high = np.where(still < 255 - FOREGROUND_LEAST, still + FOREGROUND_LEAST, 255)
     outside = (channels < low) | (channels > high.astype(np.uint8))
-    foreground: np.ndarray = np.any(outside, axis=0)
-    return foreground.astype(np.float32)
+    mask: np.ndarray = np.any(outside, axis=0)
+    return mask
 
 
 def _motion(gray: Float32[np.ndarray, "time height width"]) -> dict[str, np.ndarray]:

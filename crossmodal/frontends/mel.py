@@ -21,6 +21,7 @@ BREAK_HZ = 1000.0  # below, the scale is linear, above, logarithmic
 LINEAR_HZ = 200.0 / 3  # width of a mel below the break
 LOG_STEP = np.log(6.4) / 27  # ratio of neighboring mels above it, natural logarithm
 LOWEST_POWER = 1e-10  # -100 dB
+AT_ONCE = 32  # windows transformed together: they fit a core's cache, half the time
 
 Power = Float32[np.ndarray, "time bins"]
 
@@ -67,8 +68,10 @@ def power_spectrogram(
     padded = np.pad(samples.astype(np.float64), window // 2)
     shape = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     cuts = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
-    spectrum = scipy.fft.rfft(cuts * shape, axis=1).astype(np.complex64)
-    power: Power = np.square(spectrum.real) + np.square(spectrum.imag)
+    power = np.empty((len(cuts), window // 2 + 1), dtype=np.float32)
+    for start in range(0, len(cuts), AT_ONCE):
+        spectrum = scipy.fft.rfft(cuts[start : start + AT_ONCE] * shape, axis=1)
+        power[start : start + AT_ONCE] = spectrum.real**2 + spectrum.imag**2
     return power
 
 

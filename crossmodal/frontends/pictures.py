@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int16, UInt8
+from jaxtyping import Bool, Float32, Float64, Int16, UInt8
 
 GRID = (3, 4)  # cells down and across
 HUES = 12
@@ -20,7 +20,8 @@ Planes = Float32[np.ndarray, "time height width"]
 Bins = UInt8[np.ndarray, "time height width"]
 
 _COLOR_BITS = 5  # kept of each channel
-_GRADIENT_REACH = 64  # table entries on either side of no change, 4 levels of 255 each
+_GRADIENT_SHIFT = 2  # differences are counted in steps of 4 levels of 255
+_GRADIENT_REACH = 256 >> _GRADIENT_SHIFT  # table entries on either side of no change
 
 
 def gray_levels(channels: Channels) -> Int16[np.ndarray, "time height width"]:
@@ -65,20 +66,31 @@ def gradients(gray: Int16[np.ndarray, "time height width"]) -> tuple[Bins, Plane
     down = np.zeros_like(gray)
     across[:, 1:-1, 1:-1] = gray[:, 1:-1, 2:] - gray[:, 1:-1, :-2]
     down[:, 1:-1, 1:-1] = gray[:, 2:, 1:-1] - gray[:, :-2, 1:-1]
-    step = 256 // _GRADIENT_REACH
-    side = 2 * _GRADIENT_REACH + 1
-    half = step // 2
-    place = side * ((down + half) // step + _GRADIENT_REACH)
-    place += (across + half) // step + _GRADIENT_REACH
+    half = 1 << (_GRADIENT_SHIFT - 1)
+    place = ((down + half) >> _GRADIENT_SHIFT) + _GRADIENT_REACH
+    place *= 2 * _GRADIENT_REACH + 1
+    place += ((across + half) >> _GRADIENT_SHIFT) + _GRADIENT_REACH
     return table[place], strength[place]
 
 
-def shares(bins: Bins, weights: Planes, count: int) -> Float64[np.ndarray, "time bins"]:
-    """Return each frame's share of weight per bin; zeros where there is no weight."""
+def shares(
+    bins: Bins, weights: Planes, count: int, mask: Bool[np.ndarray, "time height width"]
+) -> tuple[Float64[np.ndarray, "time bins"], Float64[np.ndarray, "time bins"]]:
+    """Return each frame's share of weight per bin: of all pixels, and of the masked.
+
+    Where there is no weight the shares are zeros.
+    """
     time = len(bins)
-    flat = bins.reshape(time, -1) + count * np.arange(time)[:, None]
-    sums = np.bincount(flat.ravel(), weights.ravel(), minlength=time * count)
-    histogram = sums.reshape(time, count)
+    place = (bins + np.uint8(count) * mask).reshape(time, -1)
+    flat = place + 2 * count * np.arange(time)[:, None]
+    sums = np.bincount(flat.ravel(), weights.ravel(), minlength=2 * time * count)
+    outside, inside = np.moveaxis(sums.reshape(time, 2, count), 1, 0)
+    return _normalized(outside + inside), _normalized(inside)
+
+
+def _normalized(
+    histogram: Float64[np.ndarray, "time bins"],
+) -> Float64[np.ndarray, "time bins"]:
     total = histogram.sum(axis=1, keepdims=True)
     fractions: np.ndarray = np.divide(
         histogram, total, out=np.zeros_like(histogram), where=total > 1e-6

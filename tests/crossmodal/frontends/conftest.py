@@ -31,10 +31,10 @@ def chirps() -> Waveform:
 @pytest.fixture(scope="session")
 def crossing() -> Frames:
     """A red square that crosses a striped background from left to right in 3 s."""
-    rows, columns = np.mgrid[0:48, 0:64]
+    rows, columns = np.mgrid[0:36, 0:48]
     still = np.stack([90 + 20 * (rows // 6 % 2), 100 + columns, 140 - rows], axis=2)
     pixels = np.repeat(still[None].astype(np.uint8), 30, axis=0)
     for number in range(30):
-        left = 2 * number
-        pixels[number, 20:28, left : left + 6] = (220, 30, 20)
+        left = 3 * number // 2
+        pixels[number, 14:22, left : left + 4] = (220, 30, 20)
     return Frames(pixels, np.arange(30) / 10)

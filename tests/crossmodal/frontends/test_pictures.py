@@ -99,7 +99,11 @@ def test_where_gives_center_and_spread_by_hand() -> None:
     assert where(planes)[2].tolist() == [0, 0, 0, 0]
 
 
-def test_shares_count_weight_per_frame() -> None:
+def test_shares_count_weight_per_frame_of_all_pixels_and_of_the_masked() -> None:
     bins = np.array([[[0, 1], [1, 2]], [[0, 0], [0, 0]]], dtype=np.uint8)
     weights = np.array([[[1, 2], [1, 0]], [[0, 0], [0, 0]]], dtype=np.float32)
-    assert shares(bins, weights, 3).tolist() == [[0.25, 0.75, 0], [0, 0, 0]]
+    mask = np.array([[[True, True], [False, True]], [[True, True], [False, False]]])
+    everywhere, inside = shares(bins, weights, 3, mask)
+    assert everywhere.tolist() == [[0.25, 0.75, 0], [0, 0, 0]]
+    assert inside[0].tolist() == pytest.approx([1 / 3, 2 / 3, 0])
+    assert inside[1].tolist() == [0, 0, 0]
