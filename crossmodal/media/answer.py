@@ -107,6 +107,8 @@ def _waveform(blocks: list[bytearray], request: AudioRequest) -> Waveform:
 
 
 def _frames(blocks: list[bytearray], request: VisualRequest, times_s: Any) -> Frames:
+    if not (isinstance(times_s, list) and all(isinstance(at_s, float) for at_s in times_s)):
+        raise WireError("moments are numbers")
     pixels = _joined(blocks, np.uint8)
     shape = len(times_s), request.height, request.width, 3
     if not times_s or len(pixels) != math.prod(shape):

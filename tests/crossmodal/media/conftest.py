@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -150,6 +151,18 @@ def decoder() -> Iterator[Decoder]:
     with Decoder(MediaLimits(wall_s=30.0, cpu_s=6), workers=2) as decoder:
         decoder.warm()
         yield decoder
+
+
+@pytest.fixture(scope="session")
+def limited(decoder: Decoder) -> Callable[[MediaLimits], Decoder]:
+    """The same decoder, so the same processes, under other limits."""
+
+    def under(limits: MediaLimits) -> Decoder:
+        twin = copy.copy(decoder)
+        twin.limits = limits
+        return twin
+
+    return under
 
 
 @pytest.fixture(scope="session")

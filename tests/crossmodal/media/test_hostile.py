@@ -35,6 +35,7 @@ from crossmodal.modality import Modality
 
 Requests = Mapping[Modality, TrackRequest]
 Make = Callable[[str], bytes]
+Limited = Callable[[MediaLimits], Decoder]
 
 
 def refusal(
@@ -354,50 +355,58 @@ def test_a_picture_with_too_many_pixels_is_too_big(decoder: Decoder, see: Reques
     assert "more than 8847360 pixels" in str(error)
 
 
-def test_a_huge_picture_is_refused(decoder: Decoder, see: Requests) -> None:
+def test_a_huge_picture_is_refused(
+    limited: Limited, decoder: Decoder, see: Requests
+) -> None:
     huge = png(12_000, 12_000)
     assert isinstance(refusal(decoder, huge, see), MediaTooBigError)
-    with Decoder(MediaLimits(max_pixels=200_000_000)) as lenient:
-        error = refusal(lenient, huge, see)
+    lenient = limited(MediaLimits(max_pixels=200_000_000))
+    error = refusal(lenient, huge, see)
     assert isinstance(error, UndecodableError)
     assert "more memory than allowed" in str(error)
 
 
-def test_a_video_with_too_many_pixels_is_too_big(make: Make, see: Requests) -> None:
-    with Decoder(MediaLimits(max_pixels=4_000)) as decoder:
-        for name in ("mp4", "webm", "avi"):
-            assert isinstance(refusal(decoder, make(name), see), MediaTooBigError)
+def test_a_video_with_too_many_pixels_is_too_big(
+    limited: Limited, make: Make, see: Requests
+) -> None:
+    decoder = limited(MediaLimits(max_pixels=4_000))
+    for name in ("mp4", "webm", "avi"):
+        assert isinstance(refusal(decoder, make(name), see), MediaTooBigError)
 
 
 def test_a_video_that_grows_is_not_decoded_beyond_the_limit(
-    making: SimpleNamespace, see: Requests
+    limited: Limited, making: SimpleNamespace, see: Requests
 ) -> None:
     stills = ([np.full((side, side, 3), 90, np.uint8)] * 25 for side in (64, 512))
     small, large = (
         making.encode("mpegts", pictures=making.Pictures("libx264", frames))
         for frames in stills
     )
-    with Decoder(MediaLimits(max_pixels=10_000)) as decoder:
-        assert decoder.decode(small, see).duration_s == pytest.approx(1, abs=0.1)
-        assert isinstance(refusal(decoder, large, see), MediaTooBigError)
-        answer_or_refusal(decoder, small + large, see)
-        assert isinstance(refusal(decoder, large + small, see), MediaTooBigError)
+    decoder = limited(MediaLimits(max_pixels=10_000))
+    assert decoder.decode(small, see).duration_s == pytest.approx(1, abs=0.1)
+    assert isinstance(refusal(decoder, large, see), MediaTooBigError)
+    answer_or_refusal(decoder, small + large, see)
+    assert isinstance(refusal(decoder, large + small, see), MediaTooBigError)
 
 
-def test_too_many_pictures_are_too_many(making: SimpleNamespace, make: Make) -> None:
+def test_too_many_pictures_are_too_many(
+    limited: Limited, making: SimpleNamespace, make: Make
+) -> None:
     slowly = {Modality.VISUAL: VisualRequest(1.0, 8, 8)}
     fast = {Modality.VISUAL: VisualRequest(50.0, 8, 8)}
-    with Decoder(MediaLimits(max_frames=60)) as decoder:
-        for requests, message in ((slowly, "choose a shorter"), (fast, "choose a shorter")):
-            error = refusal(decoder, make("mp4"), requests)
-            assert isinstance(error, MediaTooBigError)
-            assert message in str(error)
-        assert decoder.decode(make("mp4"), slowly, end_s=2.0).duration_s == 2.0
-        with pytest.raises(MediaTooBigError, match="gives more than 60 pictures"):
-            decoder.decode(make("mp4"), fast, end_s=2.0)
+    decoder = limited(MediaLimits(max_frames=60))
+    for requests, message in ((slowly, "choose a shorter"), (fast, "choose a shorter")):
+        error = refusal(decoder, make("mp4"), requests)
+        assert isinstance(error, MediaTooBigError)
+        assert message in str(error)
+    assert decoder.decode(make("mp4"), slowly, end_s=2.0).duration_s == 2.0
+    with pytest.raises(MediaTooBigError, match="gives more than 60 pictures"):
+        decoder.decode(make("mp4"), fast, end_s=2.0)
 
 
-def test_too_many_streams_are_too_many(making: SimpleNamespace, hear: Requests) -> None:
+def test_too_many_streams_are_too_many(
+    decoder: Decoder, making: SimpleNamespace, hear: Requests
+) -> None:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as output:
         streams = [
@@ -409,8 +418,7 @@ def test_too_many_streams_are_too_many(making: SimpleNamespace, hear: Requests) 
             )
             frame.sample_rate, frame.pts = 8_000, 0
             output.mux(stream.encode(frame))
-    with Decoder() as decoder:
-        error = refusal(decoder, buffer.getvalue(), hear)
+    error = refusal(decoder, buffer.getvalue(), hear)
     assert isinstance(error, MediaTooBigError)
     assert "more than 8 streams" in str(error)
 
@@ -434,10 +442,10 @@ def test_a_file_that_states_two_hours_is_too_long(
 
 
 def test_a_file_that_states_no_length_is_decoded_as_far_as_allowed(
-    make: Make, hear: Requests
+    limited: Limited, make: Make, hear: Requests
 ) -> None:
-    with Decoder(MediaLimits(max_used_s=2.0)) as decoder:
-        assert decoder.decode(flac_of(make, 0), hear).duration_s == 2.0
+    decoder = limited(MediaLimits(max_used_s=2.0))
+    assert decoder.decode(flac_of(make, 0), hear).duration_s == 2.0
 
 
 @pytest.mark.parametrize(
