@@ -172,19 +172,23 @@ class CollectionReply(Reply):
     request_id: str
 
 
-class PrecisionRecall(Reply):
+class PrecisionRecall(BaseModel):
     """A precision-recall curve."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
 
     recall: list[float]
     precision: list[float]
 
 
-class Curves(Reply):
-    """The pictures beside the numbers; null where nothing is relevant by class."""
+class Curves(BaseModel):
+    """The pictures beside the numbers and more; null where nothing is relevant."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
 
     precision_recall: PrecisionRecall | None
     precision_recall_11_point: list[float] | None
-    average_precision_by_class: dict[str, float]
+    average_precision_by_class: dict[str, float | None]
 
 
 class DirectionReply(BaseModel):
