@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crossmodal.modality import Modality
-
 
 class Reply(BaseModel):
     """A reply: no field more, none less."""
@@ -251,4 +249,4 @@ class Version(Reply):
     name: Literal["earshot"]
     version: str
     bundle_format: int
-    modalities: list[Modality]
+    modalities: list[str]
