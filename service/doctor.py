@@ -16,7 +16,7 @@ from service.settings import Settings, read_settings, unknown_variables
 from service.warmup import warm_up
 
 PYTHON = (3, 11)
-# Each older version has a published hole or fault that uploads or clients can reach.
+# Older ones lack what the service uses, or have published holes that requests reach.
 FLOORS = {
     "av": "18.0",
     "fastapi": "0.120",

@@ -43,7 +43,7 @@ class JudgedQuery(Strict):
 class EvaluationRequest(Strict):
     """Either the stored collection judged by its own labels and pairs, or own queries."""
 
-    stored: Literal[True] | None = None
+    stored: bool = False
     directions: list[DirectionName] | None = Field(
         default=None, min_length=1, max_length=16, fail_fast=True
     )

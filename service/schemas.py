@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crossmodal.modality import Modality
-
 
 class Reply(BaseModel):
     """A reply: no field more, none less."""
@@ -172,19 +170,23 @@ class CollectionReply(Reply):
     request_id: str
 
 
-class PrecisionRecall(Reply):
+class PrecisionRecall(BaseModel):
     """A precision-recall curve."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
 
     recall: list[float]
     precision: list[float]
 
 
-class Curves(Reply):
-    """The pictures beside the numbers; null where nothing is relevant by class."""
+class Curves(BaseModel):
+    """The pictures beside the numbers and more; null where nothing is relevant."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
 
     precision_recall: PrecisionRecall | None
     precision_recall_11_point: list[float] | None
-    average_precision_by_class: dict[str, float]
+    average_precision_by_class: dict[str, float | None]
 
 
 class DirectionReply(BaseModel):
@@ -247,4 +249,4 @@ class Version(Reply):
     name: Literal["earshot"]
     version: str
     bundle_format: int
-    modalities: list[Modality]
+    modalities: list[str]
