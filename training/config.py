@@ -10,6 +10,8 @@ from crossmodal.errors import ConfigError
 
 SettingsType = TypeVar("SettingsType", bound="Settings")
 
+Number = float | int  # int is a float to mypy, but not at run time
+
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -22,7 +24,7 @@ class Settings:
         return asdict(self)
 
 
-def check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
+def check_range(name: str, value: Number, low: Number, high: Number = float("inf")) -> None:
     """Check low <= value <= high.
 
     Raises:
@@ -73,7 +75,7 @@ def from_json(settings: type[SettingsType], values: Mapping[str, Any]) -> Settin
             isinstance(value, bool) and types[key] is not bool
         ):
             raise ConfigError(f"{key} must be {types[key].__name__}, got {value!r}")
-    return settings(**values)
+    return settings(**{key: types[key](value) for key, value in values.items()})
 
 
 def _check_known(settings: Settings | type[Settings], keys: Collection[str]) -> None:

@@ -13,7 +13,7 @@ from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.data import UNLABELED, TrainingData
 
-Rows = Int64[np.ndarray, "batch"]
+Rows = Int64[np.ndarray, "_"]
 
 UNPAIRED = -1
 

@@ -15,7 +15,7 @@ from crossmodal.metrics.card import evaluate
 from crossmodal.modality import Modality, directions
 from training.data import UNLABELED, TrainingData
 
-Embedded = Mapping[Modality, Float32[np.ndarray, "items dim"]]
+Embedded = Mapping[Modality, Float32[np.ndarray, "_ dim"]]
 
 BATCH = 4096
 

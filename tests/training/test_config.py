@@ -24,7 +24,7 @@ def test_text_becomes_the_type_of_the_setting() -> None:
 
 
 def test_settings_that_are_not_overridden_stay() -> None:
-    assert override(Oven(heat=90), {"trays": "1"}) == Oven(heat=90, trays=1)
+    assert override(Oven(heat=90.0), {"trays": "1"}) == Oven(heat=90.0, trays=1)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,13 @@ def test_every_mistake_is_reported(overrides: dict[str, str], message: str) -> N
 
 
 def test_settings_survive_json() -> None:
-    oven = Oven(heat=200, trays=1)
+    oven = Oven(heat=200.0, trays=1)
     assert from_json(Oven, oven.to_json()) == oven
+
+
+def test_whole_numbers_of_json_serve_as_floats() -> None:
+    found = from_json(Oven, {**Oven().to_json(), "heat": 200})
+    assert isinstance(found.heat, float)
 
 
 @pytest.mark.parametrize(

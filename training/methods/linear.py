@@ -15,7 +15,7 @@ from training.linear_cca import Moments, Solution, solve
 from training.methods.method import FitContext, Problem, Towers
 from training.towers import ProjectionTower
 
-Standardized = Float64[np.ndarray, "items dim"]
+Standardized = Float64[np.ndarray, "_ _"]
 
 SCALES = ("none", "rho")
 

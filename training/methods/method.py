@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +109,7 @@ class Training:
     last_state: Mapping[str, Tensor]
 
 
+@runtime_checkable
 class Method(Protocol[AnySettings]):
     """A way to map features of several modalities into one embedding space."""
 

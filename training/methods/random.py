@@ -92,7 +92,7 @@ class HashTower(nn.Module):
         self.dim = dim
         self.register_buffer("seed", torch.tensor(0))
 
-    def forward(self, features: Features) -> Float32[Tensor, "batch dim"]:
+    def forward(self, features: Features) -> Float32[Tensor, "batch components"]:
         """Return unit-norm rows that only equal features share."""
         bits = (features + 0.0).contiguous().view(torch.int32).long() & _MASK  # -0 is 0
         place = torch.arange(bits.shape[1], device=bits.device)

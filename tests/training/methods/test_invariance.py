@@ -18,11 +18,16 @@ from training.validation import embed, score
 
 A, V = Modality.AUDIO, Modality.VISUAL
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
-    "supcon": ("supcon", {"epochs": "3", "hidden": "16", "dim": "8"}),
-    "posterior_product": ("posterior_product", {"classifier": "logistic"}),
+    "supcon": (
+        "supcon",
+        {"epochs": "8", "hidden": "16", "dim": "8", "items_per_class": "4"},
+    ),
+    "cca": ("cca", {"k": "4"}),
+    "c_cca": ("c_cca", {"ridge": "0.1"}),
+    "posterior_product": ("posterior_product", {"classifier": "logistic", "c": "0.1"}),
     "posterior_product with networks": (
         "posterior_product",
-        {"classifier": "mlp", "epochs": "3", "hidden": "16"},
+        {"classifier": "mlp", "epochs": "20", "hidden": "16", "batch": "8"},
     ),
 }
 VARIANTS |= {name: (name, {}) for name in METHODS if name not in VARIANTS}
