@@ -8,7 +8,7 @@ embedding is the same bit for bit wherever and whenever it is computed.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import onnxruntime
@@ -20,6 +20,7 @@ from crossmodal.errors import BundleError, ShapeError
 InputFeatures = Float32[np.ndarray, "items input_dim"]
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Turns pooled features of one modality into embeddings."""
 

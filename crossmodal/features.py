@@ -60,7 +60,8 @@ class ModalityFeatures:
                 "features must be (items, dim) or (items, time, dim), got "
                 f"{self.features.shape}"
             )
-        finite = np.isfinite(self.features.reshape(count, -1)).all(axis=1)
+        within_item = tuple(range(1, self.features.ndim))
+        finite = np.isfinite(self.features).all(axis=within_item)
         if not finite.all():
             row = int(np.flatnonzero(~finite)[0])
             raise DataError(f"features of row {row} (id {self.id[row]}) are not finite")

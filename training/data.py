@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from crossmodal.metrics.card import Judged
 from jaxtyping import Float32, Int64
 
 from crossmodal.errors import DataError
 from crossmodal.features import FeaturesFile
+from crossmodal.metrics.card import Judged
 from crossmodal.modality import Modality
 
 Matrix = Float32[np.ndarray, "items dim"]

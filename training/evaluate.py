@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crossmodal.metrics.card import DirectionReport, Judged, evaluate
-from crossmodal.metrics.trec import write_qrels, write_run
-
 from crossmodal.durable import write_json
 from crossmodal.errors import DataError
 from crossmodal.features import FeaturesFile
+from crossmodal.metrics.card import DirectionReport, Judged, evaluate
+from crossmodal.metrics.trec import write_qrels, write_run
 from crossmodal.modality import Direction, Modality
+from crossmodal.relevance import Relevance
 from training.data import training_data
 from training.run import Run
 from training.splits import with_validation
@@ -32,6 +32,7 @@ class Evaluation:
     seed: int
     split: str
     data: str
+    same_modality_mask: tuple[int, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """Return the JSON object that ``evaluate --format json`` prints."""
@@ -49,17 +50,30 @@ class Evaluation:
         return self.summary() | {"curves": curves}
 
     def write(self, directory: Path) -> None:
-        """Write TREC run and qrels files, and the card last.
+        """Write TREC run and qrels files, compressed, and the card last.
 
-        Runs are cut at 1,000 ranks per query, as trec_eval is used to.
+        Runs are cut at 1,000 ranks per query: with a larger gallery, trec_eval's AP of
+        them is a little below the card's, which ranks everything.
         """
-        for direction in self.reports:
+        for direction, report in self.reports.items():
             query, gallery = self.judged[direction.query], self.judged[direction.gallery]
-            stem = directory / f"{self.split}.{direction}"
             write_run(
-                stem.with_name(stem.name + ".run"), query, gallery, self.method, TREC_DEPTH
+                directory / f"{self.split}.{direction}.run.gz",
+                direction,
+                query,
+                gallery,
+                same_modality_mask=self.same_modality_mask,
+                depth=TREC_DEPTH,
+                tag=self.method,
             )
-            write_qrels(stem.with_name(stem.name + ".qrels"), query, gallery)
+            for relevance in (Relevance.CLASS, Relevance.INSTANCE):
+                if (
+                    relevance is Relevance.INSTANCE
+                    and report.summary()["median_rank"] is None
+                ):
+                    continue
+                name = f"{self.split}.{direction}.{relevance}.qrels.gz"
+                write_qrels(directory / name, direction, query, gallery, relevance)
         write_json(directory / CARD, self.card())
 
 
@@ -85,6 +99,7 @@ def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluatio
         seed=run.config["seed"],
         split=split,
         data=data.name,
+        same_modality_mask=run.same_modality_mask,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -44,6 +44,7 @@ def parse_spec(value: Mapping[str, Any]) -> FrontEndSpec:
     return FrontEndSpec(**{**value, "modality": parse_modality(value["modality"])})
 
 
+@runtime_checkable
 class FrontEnd(Protocol):
     """Turns one decoded track into features; loads its weights when first used."""
 

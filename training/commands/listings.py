@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
-from crossmodal.frontends.catalog import FRONTENDS, fetch_weights, weights_state
 from rich.console import Console
 from rich.table import Table
 
 from crossmodal import console
 from crossmodal.errors import FrontEndError
+from crossmodal.frontends.catalog import FRONTENDS, FrontEndCard
+from crossmodal.frontends.weights import fetch_weights, find_weights, weights_directory
 from training.methods.catalog import METHODS
 
 
@@ -45,7 +47,10 @@ def frontends(
     if action == "fetch" and name:
         if name not in FRONTENDS:
             raise FrontEndError(f"{name}: expected one of {', '.join(FRONTENDS)}")
-        print(fetch_weights(name))
+        weights = FRONTENDS[name].weights
+        if weights is None:
+            raise FrontEndError(f"{name} needs no weights")
+        print(fetch_weights(weights, weights_directory()))
         return
     if action is not None:
         raise typer.BadParameter("expected nothing, or: fetch NAME")
@@ -53,16 +58,22 @@ def frontends(
         {
             "name": card.name,
             "modality": card.modality.value,
-            "dim": card.dim,
-            "weights": weights_state(card.name),
-            "about": card.about,
+            "weights": _weights_state(card),
+            "about": card.summary,
         }
         for card in FRONTENDS.values()
     ]
     _print(rows, format)
 
 
-def _print(rows: list[dict[str, object]], format: console.Format) -> None:
+def _weights_state(card: FrontEndCard) -> str:
+    if card.weights is None:
+        return "none needed"
+    found = find_weights(card.weights, weights_directory())
+    return str(found) if found else f"absent; frontends fetch {card.name}"
+
+
+def _print(rows: Sequence[Mapping[str, object]], format: console.Format) -> None:
     if format is console.Format.JSON:
         console.print_json(rows)
         return

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from crossmodal.frontends.catalog import parse_choices
 
 from crossmodal import console
 from crossmodal.errors import ConfigError
 from crossmodal.features import FeaturesFile, write_features
+from crossmodal.frontends.catalog import parse_choices
 from crossmodal.sources import read_source
 from training.datasets.catalog import MEDIA_KINDS, READY, detect
 from training.datasets.media import prepare_media

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from crossmodal.media.decoder import Decoder
 
 from crossmodal.durable import write_json
 from crossmodal.embed import clip_features
@@ -23,6 +22,7 @@ from crossmodal.errors import CrossmodalError, DataError, FrontEndError
 from crossmodal.features import FeaturesFile, ModalityFeatures, table
 from crossmodal.frontends.frontend import FrontEnd, Pooled
 from crossmodal.items import SourceItem
+from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
 
 Advance = Callable[[], None]

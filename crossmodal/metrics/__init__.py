@@ -1,0 +1,1 @@
+"""How good a ranking is: kernels, whole-gallery evaluation, significance, TREC files."""

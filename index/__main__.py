@@ -1,0 +1,123 @@
+"""``python -m index``: build a data directory, say what it holds, check it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crossmodal import console
+from crossmodal.console import Format
+from index.build import EVERY_SPLIT
+from index.build import build as build_collection
+from index.collection import Collection
+from index.verify import verify as verify_collection
+
+app = typer.Typer(
+    help="Build, describe and check data directories.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[Path, typer.Argument(metavar="DIR", help="Data directory.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+SHOWN_NAMES = 12
+
+
+@app.command()
+def build(
+    bundle: Annotated[Path, typer.Option(help="Bundle to embed with.")],
+    source: Annotated[Path, typer.Option(help="Media folder, manifest or features file.")],
+    out: Annotated[Path, typer.Option(help="Data directory to make.")],
+    split: Annotated[str, typer.Option(help="train, val, test or all.")] = EVERY_SPLIT,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
+    ] = None,
+    media: Annotated[bool, typer.Option(help="Copy the media, to play results.")] = True,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the collection in --out.")
+    ] = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Embed clips or ready features and index them.
+
+    A file that cannot be read is reported and skipped. The data directory appears whole
+    or not at all, and holds a copy of the bundle: serving needs nothing else.
+    """
+    report = build_collection(
+        bundle,
+        source,
+        out,
+        split=split,
+        workers=workers,
+        keep_media=media,
+        replace=force,
+        progress=console.progress,
+    )
+    for skipped in report.skipped:
+        console.note(f"skipped {skipped.item_id}: {skipped.reason}")
+    if report.skipped:
+        console.note(f"{len(report.skipped)} items were left out")
+    if output is Format.JSON:
+        skips = [skipped._asdict() for skipped in report.skipped]
+        console.print_json(asdict(report) | {"out": str(out), "skipped": skips})
+        return
+    counts = ", ".join(f"{count} {modality}" for modality, count in report.vectors.items())
+    console.note(f"{report.items} items: {counts} vectors, in {report.seconds:.1f} s")
+    print(out)
+
+
+@app.command()
+def info(directory: Data, output: FormatOption = Format.TABLE) -> None:
+    """Say what a data directory holds."""
+    with Collection.open(directory) as collection:
+        known = {"directory": str(directory), **collection.info()}
+    if output is Format.JSON:
+        console.print_json(known)
+    else:
+        _print_table({name: _text(value) for name, value in known.items()})
+
+
+@app.command()
+def verify(directory: Data, output: FormatOption = Format.TABLE) -> None:
+    """Check every checksum, and search against brute force; status 1 if any fails."""
+    checks = verify_collection(directory)
+    if output is Format.JSON:
+        console.print_json([check._asdict() for check in checks])
+    else:
+        _print_table(
+            {
+                check.name: f"{'ok' if check.ok else 'FAILED'}: {check.detail}"
+                for check in checks
+            }
+        )
+    if not all(check.ok for check in checks):
+        raise typer.Exit(console.FAILURE)
+
+
+def _print_table(rows: Mapping[str, str]) -> None:
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows.items():
+        table.add_row(name.replace("_", " "), Text(text))
+    Console(highlight=False).print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        names = list(value)
+        shown = [f"{name} {_text(value[name])}" for name in names[:SHOWN_NAMES]]
+        more = len(names) - len(shown)
+        return ", ".join(shown + [f"{more} more"] * (more > 0)) or "-"
+    return "-" if value is None else str(value)
+
+
+if __name__ == "__main__":
+    console.run(app)

@@ -1,0 +1,97 @@
+"""The flat gallery: a FAISS inner-product index that compares with every vector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faiss
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from crossmodal.embeddings import Embeddings
+from crossmodal.errors import CollectionError
+from index.gallery import Candidates, Seqs, float32_error
+
+KIND = "flat"
+
+
+class FlatGallery:
+    """A FAISS ``IndexFlatIP`` whose ids are ``vectors.seq``; never changed once made.
+
+    FAISS pads with row -1 when asked for more than it has and reports a wrong width by
+    an empty AssertionError, so both are settled before it is called.
+    """
+
+    def __init__(self, index: faiss.IndexIDMap) -> None:
+        """Use `FlatGallery.of` or `FlatGallery.deserialize`."""
+        self._index = index  # keeps alive the memory that the arrays below look into
+        self._flat = faiss.downcast_index(index.index)
+        self.dim: int = index.d
+        self.error = float32_error(index.d)
+        self.seqs: Seqs = faiss.vector_to_array(index.id_map)
+        self._vectors = _look_into(self._flat)
+
+    @classmethod
+    def of(cls, seqs: Seqs, vectors: Embeddings) -> FlatGallery:
+        """Build a gallery of these vectors; seqs ascend."""
+        index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
+        if len(seqs):
+            index.add_with_ids(np.ascontiguousarray(vectors), seqs)
+        return cls(index)
+
+    @classmethod
+    def deserialize(cls, raw: UInt8[np.ndarray, "bytes"]) -> FlatGallery:
+        """Load a gallery from bytes whose checksum was verified before.
+
+        Raises:
+            CollectionError: If FAISS refuses them, or they hold another kind of index.
+        """
+        faiss.set_deserialization_vector_byte_limit(len(raw))
+        try:
+            index = faiss.deserialize_index(raw)
+            if not isinstance(index, faiss.IndexIDMap):
+                raise CollectionError("base holds another index than IDMap over flat")
+            flat = faiss.downcast_index(index.index)
+        except RuntimeError as error:
+            raise CollectionError("base is refused by FAISS") from error
+        if not isinstance(flat, faiss.IndexFlat):
+            raise CollectionError("base holds another index than IDMap over flat")
+        if flat.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise CollectionError("base compares by another metric than inner product")
+        gallery = cls(index)
+        if len(gallery.seqs) != flat.ntotal or (np.diff(gallery.seqs) <= 0).any():
+            raise CollectionError("base has ids that do not ascend")
+        return gallery
+
+    def serialize(self) -> bytes:
+        """Return the bytes that `deserialize` takes; equal galleries give equal bytes."""
+        raw: np.ndarray = faiss.serialize_index(self._index)
+        return raw.tobytes()
+
+    def __len__(self) -> int:
+        """Return the number of vectors."""
+        return len(self.seqs)
+
+    def search(self, queries: Embeddings, count: int) -> Candidates:
+        """Return the ``count`` best vectors of each query, or all if there are fewer."""
+        count = min(count, len(self))
+        if not count or not len(queries):
+            empty = np.empty((len(queries), count))
+            return Candidates(empty.astype(np.int64), empty)
+        scores, rows = self._flat.search(np.ascontiguousarray(queries), count)
+        return Candidates(self.seqs[rows], scores)
+
+    def vectors(self, seqs: Int64[np.ndarray, "wanted"]) -> Embeddings:
+        """Return the vectors of these seqs, all of them present, in that order."""
+        found: Embeddings = self._vectors[np.searchsorted(self.seqs, seqs)]
+        return found
+
+
+def _look_into(flat: Any) -> Embeddings:
+    """Return the index's own memory as a read-only (rows, dim) array, not copied."""
+    if not flat.ntotal:
+        return np.empty((0, flat.d), dtype=np.float32)
+    memory = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+    rows: Embeddings = memory.reshape(flat.ntotal, flat.d)
+    rows.flags.writeable = False
+    return rows

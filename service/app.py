@@ -1,0 +1,107 @@
+"""The application: settings and a collection in, an ASGI application out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from crossmodal.media.decoder import Decoder
+from index.collection import Collection
+from service import documentation, schemas
+from service.envelope import Envelope
+from service.handlers import add_handlers
+from service.judging import EvaluationRequest
+from service.routes import (
+    collection as collection_route,
+)
+from service.routes import embed, evaluate, health, items, media, metrics, reference, search
+from service.routes.page import add_page
+from service.runtime import Runtime
+from service.settings import Settings, read_settings
+from service.version import VERSION
+
+DESCRIPTION = "Finds pictures by sound and sound by pictures."
+# the routes searched most come first: routing tries them in order
+ROUTERS = (
+    search.router,
+    media.router,
+    embed.router,
+    evaluate.router,
+    items.router,
+    collection_route.router,
+    health.router,
+    metrics.router,
+    reference.router,
+)
+
+
+def create_app(
+    settings: Settings | None = None,
+    collection: Collection | None = None,
+    decoder: Decoder | None = None,
+) -> FastAPI:
+    """Return the application.
+
+    Args:
+        settings: What it depends on; read from the environment if not given.
+        collection: An opened collection, which the caller closes; if not given, the one
+            in ``settings.data`` is opened at start and closed at the end.
+        decoder: What decodes uploads, which the caller closes; made if not given.
+
+    Raises:
+        ConfigError: If a setting of the environment is wrong.
+    """
+    # its warnings repeat bytes of the upload
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    runtime = Runtime(settings or read_settings(), collection, decoder)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await runtime.start()
+        try:
+            yield
+        finally:
+            await runtime.stop()
+
+    app = FastAPI(
+        title="Earshot",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.runtime = runtime
+    app.add_middleware(Envelope, telemetry=runtime.telemetry)
+    add_handlers(app)
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)  # flat, for whoever lists app.routes
+    add_page(app)
+    _describe(app)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    """Let OpenAPI tell of bodies that the routes read themselves."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+            )
+            app.openapi_schema = documentation.complete(
+                schema, (EvaluationRequest, schemas.FieldError)
+            )
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

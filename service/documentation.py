@@ -1,0 +1,181 @@
+"""Documentation: the parts of OpenAPI that hand-read bodies cannot declare themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from crossmodal.items import ITEM_ID
+from service.bodies import JSON, MULTIPART
+from service.parameters import ClipParameters, SearchParameters
+from service.problems import MEDIA_TYPE, STATUS
+from service.schemas import ProblemReply
+
+REFERENCE = "#/components/schemas/"
+READ_ERRORS = (401, 403, 500, 503)
+BODY_ERRORS = (400, 408, 411, 413, 415, 422, 429)
+QUERY_ERRORS = (*READ_ERRORS, *BODY_ERRORS, 404, 409)
+
+NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+FEATURES = {
+    "description": "front-end features: (dim), or (time, dim)",
+    "oneOf": [NUMBERS, {"type": "array", "items": NUMBERS, "minItems": 1}],
+}
+VECTOR = {**NUMBERS, "description": "an embedding of the model's dim; scaled to unit norm"}
+IDENTITY = {
+    "type": "string",
+    "pattern": f"^{ITEM_ID.pattern}$",
+    "description": "a stored item, searched with its own vector",
+}
+BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
+
+
+def responses(
+    model: type[BaseModel] | None, statuses: Sequence[int]
+) -> dict[int | str, dict[str, Any]]:
+    """Return every status an operation can answer, with its shape."""
+    table: dict[int | str, dict[str, Any]] = {}
+    if model is not None:
+        table[200] = {"model": model}
+    for status in sorted(statuses):
+        codes = [code for code, kind in STATUS.items() if kind.status == status]
+        table[status] = {
+            "description": " or ".join(f"`{code}`" for code in codes),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": f"{REFERENCE}ProblemReply"}}},
+        }
+    return table
+
+
+def search_operation() -> dict[str, Any]:
+    """Return the parameters and both bodies of a search."""
+    return {
+        "parameters": [
+            _path("direction", "QUERY2GALLERY, as in audio2visual"),
+            *_query_parameters(SearchParameters),
+            {
+                "name": "id",
+                "in": "query",
+                "required": False,
+                "schema": IDENTITY,
+                "description": "a stored item to search with, in place of a body",
+            },
+        ],
+        "requestBody": _bodies(
+            SearchParameters, {"features": FEATURES, "vector": VECTOR, "id": IDENTITY}
+        ),
+    }
+
+
+def embed_operation() -> dict[str, Any]:
+    """Return the parameters and both bodies of an embedding."""
+    return {
+        "parameters": [
+            _path("modality", "audio or visual"),
+            *_query_parameters(ClipParameters),
+        ],
+        "requestBody": _bodies(ClipParameters, {"features": FEATURES}),
+    }
+
+
+def json_operation(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the one JSON body of an operation."""
+    schema = {"schema": {"$ref": f"{REFERENCE}{model.__name__}"}}
+    return {"requestBody": {"required": True, "content": {JSON: schema}}}
+
+
+def query_operation(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the query string of an operation."""
+    return {"parameters": _query_parameters(model)}
+
+
+def id_operation(name: str = "item_id") -> dict[str, Any]:
+    """Return the path parameter of an operation on one item."""
+    return {"parameters": [_path(name, "the item's id")]}
+
+
+def complete(schema: dict[str, Any], models: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    """Return the schema with the components that only hand-written parts refer to."""
+    components = schema.setdefault("components", {}).setdefault("schemas", {})
+    own_models: tuple[type[BaseModel], ...] = (
+        ProblemReply,
+        SearchParameters,
+        ClipParameters,
+    )
+    for model in (*own_models, *models):
+        own = model.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
+        components.update(own.pop("$defs", {}))
+        components[model.__name__] = own
+    components.pop("HTTPValidationError", None)
+    components.pop("ValidationError", None)
+    schema["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "when keys are set"}
+    }
+    schema["security"] = [{}, {"key": []}]
+    return schema
+
+
+def _bodies(model: type[BaseModel], sources: dict[str, Any]) -> dict[str, Any]:
+    own = model.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
+    named = own["properties"]
+    variants = [
+        {
+            "type": "object",
+            "title": source,
+            "required": [source],
+            "additionalProperties": False,
+            "properties": {
+                source: schema,
+                **{n: s for n, s in named.items() if n not in ("start", "end")},
+            },
+        }
+        for source, schema in sources.items()
+    ]
+    uploads = [
+        {
+            "type": "object",
+            "required": [part],
+            "additionalProperties": False,
+            "properties": {
+                part: {**BINARY, "description": text},
+                "params": {"$ref": f"{REFERENCE}{model.__name__}"},
+            },
+        }
+        for part, text in (("file", "a clip"), ("features", "features as .npy"))
+    ]
+    return {
+        "required": False,
+        "content": {
+            JSON: {"schema": {"oneOf": variants}},
+            MULTIPART: {
+                "schema": {"oneOf": uploads},
+                "encoding": {"params": {"contentType": JSON}},
+            },
+        },
+    }
+
+
+def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    own = model.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
+    parameters = []
+    for name, schema in own["properties"].items():
+        parameter: dict[str, Any] = {"name": name, "in": "query", "required": False}
+        if name == "filter":
+            parameter["content"] = {JSON: {"schema": schema}}
+        else:
+            parameter["schema"] = schema
+        if name == "exclude":
+            parameter |= {"style": "form", "explode": False}
+        parameters.append(parameter)
+    return parameters
+
+
+def _path(name: str, text: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": text,
+    }

@@ -1,0 +1,43 @@
+"""Handlers: every exception of a route, and of routing itself, answered as a problem."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from crossmodal.errors import CrossmodalError
+from service import logs
+from service.envelope import REQUEST_ID
+from service.problems import DETAILS, STATUS, ProblemError, problem_of, problem_response
+
+ANSWERED: tuple[type[Exception], ...] = (
+    ProblemError,
+    CrossmodalError,
+    HTTPException,
+    RequestValidationError,
+    ClientDisconnect,
+)
+_OF_ROUTING = {404: "not-found", 405: "method-not-allowed"}
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer errors as problems."""
+    for kind in ANSWERED:
+        app.add_exception_handler(kind, answer)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """Return the problem that an exception stands for."""
+    request_id: str = request.scope[REQUEST_ID]
+    if isinstance(error, HTTPException):
+        code = _OF_ROUTING.get(error.status_code, "malformed-request")
+        detail = DETAILS.get(code, STATUS[code].title)
+        routing = ProblemError(code, detail, headers=error.headers)
+        return problem_response(routing, request_id)
+    problem = problem_of(error)
+    if STATUS[problem.code].status == 500:
+        logs.failure("failed", error, request_id=request_id)
+    return problem_response(problem, request_id)

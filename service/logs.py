@@ -1,0 +1,59 @@
+"""Logs: one JSON object per line on stderr, with the request id and no content."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+LOGGER = logging.getLogger("earshot.service")
+
+
+class JsonLines(logging.Formatter):
+    """Formats each record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line: time, level, event and the record's own fields."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(
+                timespec="milliseconds"
+            ),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and record.exc_info[0]:
+            # where it failed, not with what: an exception's text may repeat the input
+            line["error"] = record.exc_info[0].__name__
+            line["trace"] = [
+                f"{frame.filename}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(record.exc_info[2])
+            ]
+        return orjson.dumps(line, default=str).decode()
+
+
+def configure_logging(level: str) -> None:
+    """Send this process's records to stderr as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    LOGGER.setLevel(level.upper())
+    logging.getLogger("uvicorn").setLevel(level.upper())
+    logging.getLogger("uvicorn.error").setLevel(level.upper())
+
+
+def event(name: str, *, level: int = logging.INFO, **fields: Any) -> None:
+    """Log one event with its fields."""
+    if LOGGER.isEnabledFor(level):
+        LOGGER.log(level, name, extra={"fields": fields})
+
+
+def failure(name: str, error: BaseException, **fields: Any) -> None:
+    """Log an error that should not have happened, with where it came from."""
+    LOGGER.error(name, exc_info=error, extra={"fields": fields})

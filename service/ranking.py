@@ -1,0 +1,73 @@
+"""Ranking: from an embedded query to hits, under the parameters of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from crossmodal.modality import Direction
+from index.ranking import Hit
+from index.view import View
+from service.filters import Filter
+from service.parameters import SearchParameters
+from service.queries import Query
+
+
+def search(
+    view: View,
+    direction: Direction,
+    query: Query,
+    parameters: SearchParameters,
+    same_modality_mask: Sequence[int] = (),
+) -> list[Hit]:
+    """Return the hits of one query, best first.
+
+    Inside one modality a stored item does not find itself, and the bundle's mask is
+    applied; across modalities the item's own other track is an answer like any other.
+    A filter makes the search exact, among the items that it admits.
+    """
+    excluded: Collection[str] = parameters.exclude
+    if direction.within and query.item_id is not None:
+        excluded = [*excluded, query.item_id]
+    if parameters.filter is not None:
+        excluded = _refused(view, parameters.filter).union(excluded)
+    several = len(query.vectors) > 1
+    # of several segments' rankings any place may move up, so they are cut after merging
+    rankings = view.search(
+        direction.gallery,
+        query.vectors,
+        parameters.k + parameters.offset if several else parameters.k,
+        offset=0 if several else parameters.offset,
+        exclude=excluded,
+        mask=same_modality_mask if direction.within else (),
+        group=parameters.group_by,
+        exact=parameters.exact or parameters.filter is not None,
+    )
+    hits = _merge(rankings, parameters) if several else rankings[0]
+    if parameters.score_threshold is not None:
+        hits = [hit for hit in hits if hit.score >= parameters.score_threshold]
+    return hits
+
+
+def _refused(view: View, wanted: Filter) -> set[str]:
+    return {
+        item.id
+        for item in view.items.values()
+        if not wanted.admits(item.label, item.metadata)
+    }
+
+
+def _merge(rankings: Sequence[Sequence[Hit]], parameters: SearchParameters) -> list[Hit]:
+    """Return one ranking in which each place has its best score over the rankings."""
+    by_segment = parameters.group_by == "segment"
+    best: dict[object, Hit] = {}
+    for hit in (hit for ranking in rankings for hit in ranking):
+        place = (hit.item_id, hit.segment) if by_segment else hit.item_id
+        if place not in best or hit.score > best[place].score:
+            best[place] = hit
+    ordered = sorted(
+        best.values(), key=lambda hit: (-hit.score, hit.item_id, hit.segment.start_s)
+    )
+    cut = ordered[parameters.offset : parameters.offset + parameters.k]
+    return [
+        hit._replace(rank=rank) for rank, hit in enumerate(cut, start=parameters.offset + 1)
+    ]

@@ -1,0 +1,64 @@
+"""GET /collection: what is stored and what can be asked of it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from crossmodal.modality import Direction
+from index.collection import Collection
+from service import documentation, schemas
+from service.dependencies import READ, runtime
+from service.presentation import index_fields, json_response
+
+router = APIRouter(tags=["collection"], dependencies=[Depends(READ)])
+
+
+@router.get(
+    "/collection",
+    response_model=None,
+    responses=documentation.responses(
+        schemas.CollectionReply, (*documentation.READ_ERRORS, 409)
+    ),
+    summary="What is stored",
+)
+async def get_collection(request: Request) -> Response:
+    """Return sizes, directions, labels, splits and the model."""
+    service = runtime(request)
+    collection = service.collection
+    view, manifest = collection.view, collection.bundle.manifest
+    index = index_fields(view)
+    name = service.settings.collection_name or manifest.fit.get("data") or "collection"
+    encoders = manifest.encoders.items()
+    body = {
+        "name": str(name),
+        "version": index["version"],
+        "view_seq": index["view_seq"],
+        "items": len(view.items),
+        "size": index["size"],
+        "segments": {str(modality): count for modality, count in view.segments.items()},
+        "directions": [str(direction) for direction in served_directions(collection)],
+        "labels": list(view.labels),
+        "splits": list(view.splits),
+        "model": {
+            "id": view.model_id,
+            "method": manifest.method,
+            "dim": manifest.dim,
+            "frontends": {
+                str(modality): spec.frontend.name if spec.frontend else None
+                for modality, spec in encoders
+            },
+            "input_dims": {str(modality): spec.input_dim for modality, spec in encoders},
+        },
+        "media": any(item.media_sha256 is not None for item in view.items.values()),
+    }
+    return json_response(request, body, view)
+
+
+def served_directions(collection: Collection) -> list[Direction]:
+    """Return the directions a search can take: across modalities first, then within."""
+    pairs = [
+        Direction(query, gallery)
+        for query in collection.bundle.modalities
+        for gallery in sorted(collection.view.sizes)
+    ]
+    return sorted(pairs, key=lambda pair: (pair.within, pair))

@@ -1,0 +1,162 @@
+"""Runtime: what one application holds while it runs, opened and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchError
+from crossmodal.media.decoder import Decoder
+from crossmodal.media.limits import MediaLimits
+from index.collection import Collection
+from service import logs
+from service.admission import Lane
+from service.presentation import MediaFields
+from service.problems import DETAILS, ProblemError
+from service.readiness import Readiness
+from service.settings import Settings
+from service.telemetry import Telemetry
+from service.warmup import warm_up
+
+Result = TypeVar("Result")
+
+
+class Runtime:
+    """The collection, the decoder, the threads and the queues of one application.
+
+    Clips are decoded and embedded by ``workers`` threads; searches have their own, so
+    that none waits behind a decoding. FAISS and the runtimes release the interpreter
+    lock, and each runs on one thread: concurrency comes from here alone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        collection: Collection | None = None,
+        decoder: Decoder | None = None,
+    ) -> None:
+        """Prepare everything that costs nothing; `start` does the rest."""
+        self.settings = settings
+        self.started_s = time.monotonic()
+        self.telemetry = Telemetry()
+        self.readiness = Readiness()
+        self.uploads = Lane("uploads", settings.upload_places)
+        self.searches = Lane("searches", settings.search_places)
+        self.evaluations = Lane("evaluations", settings.evaluation_places)
+        self.failed: CrossmodalError | None = None
+        self.on_failure: Callable[[], None] = lambda: None
+        self._collection = collection
+        self._owns_collection = collection is None
+        self._owns_decoder = decoder is None
+        self._mismatch = False
+        self._media_fields: MediaFields | None = None
+        workers = settings.worker_count
+        limits = MediaLimits(max_bytes=settings.max_upload)
+        self.decoder = decoder or Decoder(limits, workers=workers)
+        self._embedding = ThreadPoolExecutor(workers, thread_name_prefix="embed")
+        self._searching = ThreadPoolExecutor(workers, thread_name_prefix="search")
+        self._judging = ThreadPoolExecutor(1, thread_name_prefix="evaluate")
+        self._opening: asyncio.Task[None] | None = None
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Every queue."""
+        return (self.uploads, self.searches, self.evaluations)
+
+    @property
+    def collection(self) -> Collection:
+        """The collection served.
+
+        Raises:
+            ProblemError: ``not-ready`` or ``model-mismatch``, if it cannot be used.
+        """
+        if self._collection is None:
+            code = "model-mismatch" if self._mismatch else "not-ready"
+            raise ProblemError(code, DETAILS[code])
+        return self._collection
+
+    @property
+    def media_fields(self) -> MediaFields:
+        """Describes the collection's media in replies."""
+        if self._media_fields is None:
+            self._media_fields = MediaFields(self.collection)
+        return self._media_fields
+
+    async def start(self) -> None:
+        """Begin to open the collection; /readyz tells when it is done."""
+        self._opening = asyncio.create_task(self._open())
+
+    async def opened(self) -> None:
+        """Wait until opening has succeeded or failed."""
+        if self._opening is not None:
+            await self._opening
+
+    async def stop(self) -> None:
+        """End the children and threads and let go of the collection."""
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
+        if self._owns_decoder:
+            self.decoder.close()
+        for pool in (self._embedding, self._searching, self._judging):
+            pool.shutdown(wait=False, cancel_futures=True)
+        if self._owns_collection and self._collection is not None:
+            self._collection.close()
+
+    async def embedding(self, work: Callable[[], Result]) -> Result:
+        """Run work that decodes or embeds."""
+        return await asyncio.get_running_loop().run_in_executor(self._embedding, work)
+
+    async def searching(self, work: Callable[[], Result]) -> Result:
+        """Run work that only searches."""
+        return await asyncio.get_running_loop().run_in_executor(self._searching, work)
+
+    async def evaluation(self, work: Callable[[], Result]) -> Result:
+        """Run an evaluation."""
+        return await asyncio.get_running_loop().run_in_executor(self._judging, work)
+
+    async def _open(self) -> None:
+        # the decoder's process takes as long to start as the collection to open
+        warming = asyncio.get_running_loop().run_in_executor(None, self.decoder.warm)
+        try:
+            collection = self._collection
+            if collection is None:
+                collection = await self.embedding(self._open_collection)
+            await warming
+            if collection.degraded is not None:
+                self.readiness.degraded.append(collection.degraded)
+            self.readiness.degraded += await self.embedding(
+                lambda: warm_up(collection, self.decoder)
+            )
+        except CrossmodalError as error:
+            self._mismatch = isinstance(error, ModelMismatchError)
+            self._block(error)
+        except Exception as error:  # whatever it is, /readyz must say that it is there
+            logs.failure("opening failed", error)
+            self._block(CollectionError(f"opening failed: {type(error).__name__}"))
+        else:
+            self._collection = collection
+            self.readiness.opened = True
+            logs.event("ready", status=str(self.readiness.status))
+
+    def _open_collection(self) -> Collection:
+        if self.settings.data is None:
+            raise CollectionError("no data directory; set EARSHOT_DATA or pass --data")
+        return Collection.open(self.settings.data)
+
+    def _block(self, error: CrossmodalError) -> None:
+        self.failed = error
+        self.readiness.blocked.append(_without_paths(error, self.settings))
+        logs.event("not ready", reason=str(error))
+        self.on_failure()
+
+
+def _without_paths(error: CrossmodalError, settings: Settings) -> str:
+    """Return the error's words with the data directory's place left out."""
+    text = str(error)
+    if settings.data is not None:
+        for path in (settings.data.resolve(), settings.data):
+            text = text.replace(str(path), settings.data.name or "data")
+    return text

@@ -1,0 +1,252 @@
+"""Schemas: what the service answers, for OpenAPI and for the tests that hold it to it.
+
+Replies are built as plain dictionaries, since checking one's own output costs more than
+a search; the tests validate real replies against these models instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Reply(BaseModel):
+    """A reply: no field more, none less."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class FieldError(Reply):
+    """One thing wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemReply(Reply):
+    """An error, as RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str = Field(description="stable; what programs should look at")
+    request_id: str
+    errors: list[FieldError] = Field(default=[], max_length=20)
+
+
+class SegmentReply(Reply):
+    """A stretch of an item, in seconds; an end of null is the item's own."""
+
+    start: float
+    end: float | None
+
+
+class MediaReply(Reply):
+    """Where an item's media is; null if none is stored."""
+
+    media_url: str | None
+    media_type: str | None
+
+
+class ResultReply(MediaReply):
+    """One result of a search."""
+
+    rank: int
+    id: str
+    score: float
+    segment: SegmentReply
+    label: str | None
+    metadata: dict[str, Any]
+    vector: list[float] | None = Field(default=None, description="only if asked for")
+
+
+class QueryReply(Reply):
+    """What was searched with; ``duration_s`` is of the part of the clip that was used."""
+
+    modality: str
+    source: Literal["file", "features", "vector", "id"]
+    duration_s: float | None
+    segments: int
+
+
+class IndexReply(Reply):
+    """Which state of which index answered; sizes count items per modality."""
+
+    version: str
+    view_seq: int
+    size: dict[str, int]
+    model: str
+
+
+class SearchedIndexReply(IndexReply):
+    """The index, and whether every vector was compared."""
+
+    exact: bool
+
+
+class TookReply(Reply):
+    """Milliseconds in all and per stage, 0 where a stage did not run."""
+
+    total: float
+    decode: float
+    features: float
+    encode: float
+    search: float
+
+
+class SearchReply(Reply):
+    """Ranked results."""
+
+    results: list[ResultReply]
+    query: QueryReply
+    index: SearchedIndexReply
+    took_ms: TookReply
+    request_id: str
+
+
+class EmbeddingReply(Reply):
+    """One embedding of unit norm."""
+
+    modality: str
+    vector: list[float]
+    dim: int
+    model: str
+    query: QueryReply
+    took_ms: dict[str, float]
+    request_id: str
+
+
+class ItemReply(MediaReply):
+    """One stored item."""
+
+    id: str
+    label: str | None
+    metadata: dict[str, Any]
+    modalities: list[str]
+    seq: int
+
+
+class ItemWithIdReply(ItemReply):
+    """One stored item, asked for by its id."""
+
+    request_id: str
+
+
+class ItemsReply(Reply):
+    """One page of items by ascending id, and the cursor of the next."""
+
+    items: list[ItemReply]
+    next_cursor: str | None
+    request_id: str
+
+
+class ModelReply(Reply):
+    """The encoders that made the collection; a null front end takes ready features."""
+
+    id: str
+    method: str
+    dim: int
+    frontends: dict[str, str | None]
+    input_dims: dict[str, int]
+
+
+class CollectionReply(Reply):
+    """What is stored and what can be asked of it."""
+
+    name: str
+    version: str
+    view_seq: int
+    items: int
+    size: dict[str, int]
+    segments: dict[str, int]
+    directions: list[str]
+    labels: list[str]
+    splits: list[str]
+    model: ModelReply
+    media: bool
+    request_id: str
+
+
+class PrecisionRecall(BaseModel):
+    """A precision-recall curve."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    recall: list[float]
+    precision: list[float]
+
+
+class Curves(BaseModel):
+    """The pictures beside the numbers and more; null where nothing is relevant."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    precision_recall: PrecisionRecall | None
+    precision_recall_11_point: list[float] | None
+    average_precision_by_class: dict[str, float | None]
+
+
+class DirectionReply(BaseModel):
+    """One direction's figures; null where a figure does not apply."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    mean_average_precision: float | None
+    mean_average_precision_without_own_pair: float | None
+    random_mean_average_precision: float | None
+    recall_at_1: float | None
+    recall_at_5: float | None
+    recall_at_10: float | None
+    median_rank: float | None
+    mean_rank: float | None
+    mean_reciprocal_rank: float | None
+    queries: int
+    gallery: int
+    queries_without_relevant: int
+    curves: Curves | None = None
+
+
+class EvaluationReply(Reply):
+    """Figures of the live index, per direction."""
+
+    directions: dict[str, DirectionReply]
+    split: str | None
+    relevance: dict[str, str]
+    index: IndexReply
+    took_ms: dict[str, float]
+    request_id: str
+
+
+class Vitals(Reply):
+    """Whether the service can do its work, and what stands in the way."""
+
+    status: Literal["starting", "ready", "degraded", "not-ready"]
+    reasons: list[str]
+
+
+class Alive(Reply):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Health(Vitals):
+    """The state of the service in detail."""
+
+    uptime_s: float
+    queues: dict[str, dict[str, int]]
+    index: IndexReply | None
+    unserved: dict[str, int]
+    threads: dict[str, str | None]
+
+
+class Version(Reply):
+    """What this build is."""
+
+    name: Literal["earshot"]
+    version: str
+    bundle_format: int
+    modalities: list[str]

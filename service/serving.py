@@ -1,0 +1,70 @@
+"""Serving: one process, with deadlines, that says clearly why it will not start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import uvicorn
+from fastapi import FastAPI
+
+from crossmodal.errors import CollectionLockedError, ModelMismatchError
+from service.deadlines import protocol_with
+from service.routes.health import THREAD_VARIABLES
+from service.settings import Settings
+
+FAILED, LOCKED = 1, 3
+
+
+def use_one_thread_per_call() -> None:
+    """Start this process anew with one thread per FAISS and BLAS call, if need be.
+
+    Both read the variable when they are loaded, and setting it later reaches one thread
+    only; concurrency comes from the service's own threads.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _restart()
+
+
+def _restart() -> NoReturn:
+    os.execv(sys.executable, [sys.executable, "-m", "service", *sys.argv[1:]])
+
+
+def run(app: FastAPI, settings: Settings) -> int:
+    """Serve until told to stop; return the exit code.
+
+    A collection that cannot be opened ends the process, except one of another model:
+    that is answered with 409 and told by /readyz, until it is rebuilt.
+    """
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=protocol_with(settings),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+    )
+    server = uvicorn.Server(config)
+    runtime = app.state.runtime
+
+    def give_up() -> None:
+        if not isinstance(runtime.failed, ModelMismatchError):
+            server.should_exit = True
+
+    runtime.on_failure = give_up
+    server.run()
+    if runtime.failed is None or isinstance(runtime.failed, ModelMismatchError):
+        return 0
+    print(f"cannot serve: {runtime.failed}", file=sys.stderr)
+    return LOCKED if isinstance(runtime.failed, CollectionLockedError) else FAILED

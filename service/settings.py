@@ -1,0 +1,127 @@
+"""Settings: what one service depends on, read from the environment once, at the edge."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from crossmodal.errors import ConfigError
+from service.keys import Key, parse_keys
+
+KIB, MIB = 1024, 1024 * 1024
+PREFIX = "EARSHOT_"
+# Read by other parts of the project under the same prefix.
+_FOREIGN = ("WEIGHTS", "CI", "TEST_DATA", "UID", "GID", "BIND", "IMAGE_BASE")
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """What one service depends on; each field is the variable ``EARSHOT_<FIELD>``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    data: Path | None = None
+    api_keys: str = Field(default="", repr=False)
+    collection_name: str | None = None
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    workers: int = Field(default=0, ge=0, description="0: one per processor, at most 4")
+    search_places: Count = 64
+    evaluation_places: Count = 2
+
+    max_upload: Count = 64 * MIB
+    max_json: Count = 4 * MIB
+    max_evaluation: Count = 16 * MIB
+    max_connections: Count = 1000
+    # wide enough that a megabyte of Authorization is told 401 like any other wrong key
+    max_headers: Count = 1088 * KIB
+
+    header_timeout_s: Seconds = 10
+    body_timeout_s: Seconds = 30
+    body_rate: Count = Field(default=256 * KIB, description="bytes per second in all")
+    body_window_s: Seconds = 5
+    body_window_rate: Count = Field(default=8 * KIB, description="bytes per second")
+    write_timeout_s: Seconds = 120
+    shutdown_timeout_s: Count = 3
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_keys(cls, value: str) -> str:
+        try:
+            parse_keys(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @cached_property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys in force; without any, everyone who reaches the service may use it."""
+        return parse_keys(self.api_keys)
+
+    @cached_property
+    def worker_count(self) -> int:
+        """How many clips are decoded and embedded at once."""
+        return self.workers or min(4, os.cpu_count() or 1)
+
+    @property
+    def upload_places(self) -> int:
+        """How many uploads may be under way at once; more are told to come back."""
+        return 4 * self.worker_count
+
+    def check_host(self) -> None:
+        """Check that without keys only this machine can reach the service.
+
+        Raises:
+            ConfigError: If the host is not a loopback address and no key is set.
+        """
+        if not self.keys and not is_loopback(self.host):
+            raise ConfigError(
+                f"without EARSHOT_API_KEYS the service binds to loopback only, not to "
+                f"{self.host}; make a key with: python -m service key --role read"
+            )
+
+
+def read_settings(**given: object) -> Settings:
+    """Return the environment's settings; those given, unless None, take precedence.
+
+    Raises:
+        ConfigError: If a setting is of the wrong type or out of range.
+    """
+    try:
+        return Settings(
+            **{name: value for name, value in given.items() if value is not None}  # type: ignore[arg-type]
+        )
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigError(wrong) from None
+
+
+def unknown_variables() -> list[str]:
+    """Return the variables that bear the prefix but mean nothing here."""
+    known = {PREFIX + name.upper() for name in (*Settings.model_fields, *_FOREIGN)}
+    return sorted(name for name in {*os.environ} - known if name.startswith(PREFIX))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address or name can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

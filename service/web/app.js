@@ -1,0 +1,84 @@
+// Starts the page: reads the collection, then follows the address.
+
+import { getCollection, onKeyNeeded } from "/web/api.js";
+import { CollectionView } from "/web/collection.js";
+import { EvaluationView } from "/web/evaluation.js";
+import { listenForClips } from "/web/intake.js";
+import { askForKey } from "/web/keydialog.js";
+import { counted } from "/web/modalities.js";
+import { hush } from "/web/player.js";
+import { showProblem } from "/web/problems.js";
+import { SearchView } from "/web/search.js";
+
+const VIEWS = ["search", "collection", "evaluation"];
+
+const place = (id) => document.getElementById(id);
+
+let again;
+
+async function start() {
+  clearTimeout(again);
+  onKeyNeeded(askForKey);
+  showProblem(place("trouble"), null);
+  let collection;
+  try {
+    collection = await getCollection();
+  } catch (error) {
+    showProblem(place("trouble"), error, [{ label: "Try again", act: start }]);
+    if (error.code === "not-ready") again = setTimeout(start, 2000); // a service that is just starting
+    return;
+  }
+  tell(collection);
+  const search = new SearchView(collection, visit);
+  const pick = (item) => search.openItem(item);
+  const views = { search, collection: new CollectionView(collection, pick), evaluation: new EvaluationView(collection) };
+  listenForClips((file) => search.openFile(file));
+  document.querySelector('nav a[data-view="search"]').addEventListener("click", (event) => {
+    event.preventDefault();
+    visit(...search.location);
+  });
+  window.addEventListener("popstate", follow);
+  follow();
+
+  function visit(hash, key) {
+    history.pushState({ query: key }, "", hash);
+    follow();
+  }
+
+  function follow() {
+    const [name, ...rest] = location.hash.slice(1).split("/").map(decoded);
+    if (name === "main") return; // the link that skips to the content
+    const current = VIEWS.includes(name) ? name : "search";
+    hush();
+    for (const view of VIEWS) {
+      place(view).hidden = view !== current;
+      const link = document.querySelector(`nav a[data-view="${view}"]`);
+      if (view === current) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    if (current === "search") search.route(rest[0], rest[1], history.state?.query);
+    else views[current].open();
+  }
+}
+
+function tell({ name, size = {}, items, model = {}, version }) {
+  const sizes = Object.entries(size).map(([modality, count]) => counted(count, modality));
+  document.title = name ? `${name} – Earshot` : "Earshot";
+  place("facts").textContent = [name, ...(sizes.length ? sizes : [`${items ?? 0} items`])].filter(Boolean).join(" · ");
+  const made = [model.method && `method ${model.method}`, model.dim && `${model.dim} dimensions`, ...Object.values(model.frontends ?? {}).map(nameOf)];
+  place("foot-facts").textContent = [...made, model.id && `model ${model.id.slice(0, 12)}`, version && `index ${String(version).slice(0, 12)}`].filter(Boolean).join(" · ");
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // an address typed by hand
+  }
+}
+
+function nameOf(frontend) {
+  return typeof frontend === "string" ? frontend : frontend?.name;
+}
+
+start();

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crossmodal.metrics import expectations
+from crossmodal.metrics.grouping import group_placed, group_relevant, take_out
+from crossmodal.metrics.ranking import Ranked, rank, score_keys
+from crossmodal.metrics.ties import TieGroups, group_ranking
+
+QUERIES, ROWS = 12, 40
+
+
+@pytest.fixture(params=[3, 20, 100_000])
+def scores(request: pytest.FixtureRequest) -> np.ndarray:
+    """Scores with heavy, some and hardly any ties, of both signs."""
+    rng = np.random.default_rng(request.param)
+    return rng.integers(-request.param, request.param + 1, (QUERIES, ROWS)) / 2e5
+
+
+@pytest.fixture
+def relevant() -> np.ndarray:
+    mask = np.random.default_rng(1).random((QUERIES, ROWS)) < 0.3
+    mask[4] = False
+    mask[5] = True
+    return mask
+
+
+def slowly(scores: np.ndarray, relevant: np.ndarray) -> list[float]:
+    values = []
+    for row, mask in zip(scores, relevant, strict=True):
+        order = np.argsort(-row, kind="stable")
+        groups = group_ranking(mask[order], np.unique(-row, return_inverse=True)[1][order])
+        values.append(float(expectations.average_precision(groups)[0]))
+    return values
+
+
+def ranked(scores: np.ndarray) -> Ranked:
+    return rank(scores, np.full(len(scores), -1))
+
+
+def placed(scores: np.ndarray, relevant: np.ndarray) -> TieGroups:
+    query, row = np.nonzero(relevant)
+    above, size = ranked(scores).place(query, score_keys(scores[query, row], row))
+    shuffled = np.random.default_rng(0).permutation(len(query))
+    return group_placed(query[shuffled], above[shuffled], size[shuffled], QUERIES)
+
+
+def test_a_mask_and_a_list_of_places_give_what_one_ranking_at_a_time_gives(
+    scores: np.ndarray, relevant: np.ndarray
+) -> None:
+    ranking = ranked(scores)
+    mask = np.take_along_axis(relevant, ranking.rows(), axis=1)
+    expected = slowly(scores, relevant)
+    for groups in (group_relevant(ranking, mask), placed(scores, relevant)):
+        assert groups.total.tolist() == relevant.sum(axis=1).tolist()
+        values = expectations.average_precision(groups)
+        assert values == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_taking_items_out_is_ranking_without_them(
+    scores: np.ndarray, relevant: np.ndarray
+) -> None:
+    rng = np.random.default_rng(2)
+    gone = rng.random((QUERIES, ROWS)) < 0.1
+    gone[0] = False
+    query, row = np.nonzero(gone)
+    ranking = ranked(scores)
+    above, _ = ranking.place(query, score_keys(scores[query, row], row))
+    left = take_out(placed(scores, relevant), query, above, relevant[query, row])
+    expected = [
+        slowly(row_scores[None, ~out], mask[None, ~out])[0]
+        for row_scores, mask, out in zip(scores, relevant, gone, strict=True)
+    ]
+    assert left.total.tolist() == (relevant & ~gone).sum(axis=1).tolist()
+    assert expectations.average_precision(left) == pytest.approx(
+        expected, abs=1e-12, nan_ok=True
+    )
+
+
+def test_taking_out_leaves_the_groups_it_was_given_untouched() -> None:
+    groups = group_ranking(np.array([True, False, True]))
+    one = np.array([0])
+    groups.without(one, one, np.array([True]))
+    assert groups.above.tolist() == [0, 2]
+    assert groups.total.tolist() == [2]

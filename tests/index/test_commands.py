@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from crossmodal import console
+from index.__main__ import app
+from index.collection import Collection
+
+ROOT = Path(__file__).parents[2]
+
+
+class Ran(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Index = Callable[..., Ran]
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Index:
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["index", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            console.run(app)
+        captured = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def test_build_info_and_verify_from_the_command_line(
+    tmp_path: Path, features_file: Path, tiny_bundle: Callable[..., Path], index: Index
+) -> None:
+    out = tmp_path / "data"
+    arguments = ("--bundle", tiny_bundle(), "--source", features_file, "--out", out)
+    built = index("build", *arguments, "--split", "test")
+    assert (built.returncode, built.stdout) == (0, f"{out}\n")
+    assert "20 items: 20 audio, 20 visual vectors" in built.stderr
+    again = index("build", *arguments)
+    assert again.returncode == 2
+    assert again.stderr == f"error: {out} holds a collection already; --force replaces it\n"
+    forced = index("build", *arguments, "--force", "--format", "json")
+    report = json.loads(forced.stdout)
+    assert (report["items"], report["vectors"]) == (40, {"audio": 40, "visual": 40})
+    assert (report["skipped"], report["out"]) == ([], str(out))
+
+    told = json.loads(index("info", out, "--format", "json").stdout)
+    assert told["items"] == 40
+    assert told["galleries"]["audio"] == {"items": 40, "vectors": 40}
+    assert told["labels"] == {"cat": 14, "dog": 13, "owl": 13}
+    assert (told["method"], told["dim"], told["degraded"]) == ("linear", 8, None)
+    assert "cat 14, dog 13, owl 13" in index("info", out).stdout
+
+    checked = index("verify", out)
+    assert checked.returncode == 0
+    assert "recall@10 1.0000" in checked.stdout
+    (out / "index" / "CURRENT").unlink()
+    damaged = index("verify", out, "--format", "json")
+    assert damaged.returncode == 1
+    failures = {check["name"] for check in json.loads(damaged.stdout) if not check["ok"]}
+    assert failures == {"index", "open"}
+
+
+def test_a_directory_in_use_is_status_three_in_one_line(data: Path, index: Index) -> None:
+    with Collection.open(data, write=True):
+        for command in ("info", "verify"):
+            refused = index(command, data)
+            assert refused.returncode == 3
+            assert refused.stdout == ""
+            assert refused.stderr.count("\n") == 1
+            assert "in use by another process" in refused.stderr
+
+
+def test_errors_are_one_line_without_traceback(tmp_path: Path, index: Index) -> None:
+    failed = index("info", tmp_path / "nothing")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: ")
+    assert failed.stderr.count("\n") == 1
+    assert index("build").returncode == 2
+
+
+def test_the_package_is_a_command() -> None:
+    helped = subprocess.run(
+        [sys.executable, "-m", "index", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert all(command in helped.stdout for command in ("build", "info", "verify"))

@@ -1,0 +1,228 @@
+"""A small collection with real embeddings and media, and clients of the service over it."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import wave
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import onnx
+import pytest
+from fastapi import FastAPI
+from onnx import TensorProto, helper, numpy_helper
+
+from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
+from crossmodal.embeddings import normalize
+from crossmodal.frontends.catalog import create_frontend
+from crossmodal.items import Segment
+from crossmodal.media.decoder import Decoder
+from crossmodal.modality import Modality
+from index.collection import Collection, model_of
+from index.database import DATABASE
+from index.loading import read_galleries
+from index.manifest import publish
+from index.media import MediaFiles
+from index.store import NewItem, NewVector, Store
+from service.app import create_app
+from service.settings import Settings
+
+DIM, ITEMS = 8, 12
+LABELS = ("rain", "siren", "waves")
+AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A linear encoder behind each of the front ends that need no weights."""
+    directory = tmp_path_factory.mktemp("bundle")
+    names = {AUDIO: "logmel", VISUAL: "framestats"}
+    encoders = {}
+    for seed, (modality, name) in enumerate(names.items()):
+        spec = create_frontend(name).spec
+        weights = np.random.default_rng(seed).normal(size=(spec.pooled_dim, DIM))
+        graph = linear_graph(weights.astype(np.float32))
+        (directory / f"{modality}.onnx").write_bytes(graph)
+        encoders[modality] = EncoderSpec(
+            file=f"{modality}.onnx", input_dim=spec.pooled_dim, frontend=spec
+        )
+    write_manifest(
+        directory,
+        BundleManifest(
+            method="random",
+            dim=DIM,
+            encoders=encoders,
+            classes=LABELS,
+            same_modality_mask=(DIM - 1,),
+            fit={"data": "toy"},
+        ),
+    )
+    return Bundle.open(directory)
+
+
+def linear_graph(weights: np.ndarray) -> bytes:
+    """Return an ONNX graph: features times weights, scaled to unit norm."""
+    width, dim = weights.shape
+    nodes = [
+        helper.make_node("MatMul", ["features", "weights"], ["product"]),
+        helper.make_node("LpNormalization", ["product"], ["embedding"], axis=1, p=2),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", width])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dim])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def data_directory(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve items, i00 to i11, written as `index` writes them.
+
+    The first two have media; i02 has two segments; the last has sound only.
+    """
+    rng = np.random.default_rng(7)
+    directory = tmp_path_factory.mktemp("data")
+    shutil.copytree(bundle.directory, directory / "bundle")
+    media = MediaFiles(directory / "media", directory / "staging")
+    kept = {}
+    for item_id, clip in (("i00", wav_clip()), ("i01", film_clip())):
+        source = directory / item_id
+        source.write_bytes(clip)
+        kept[item_id] = media.add(source)
+        source.unlink()
+    items = []
+    for number in range(ITEMS):
+        item_id = f"i{number:02}"
+        segments = [Segment(0.0, 1.0), Segment(1.0, 2.0)] if number == 2 else [Segment()]
+        modalities = [AUDIO, VISUAL] if number < ITEMS - 1 else [AUDIO]
+        vectors = [
+            NewVector(modality, normalize(rng.normal(size=(1, DIM)))[0], segment)
+            for modality in modalities
+            for segment in segments
+        ]
+        items.append(
+            NewItem(
+                id=item_id,
+                vectors=vectors,
+                label=LABELS[number % 3],
+                metadata={
+                    "split": "test" if number % 2 else "train",
+                    "year": 2000 + number,
+                    "place": {"city": "Lyon" if number % 2 else "Oslo"},
+                    "tags": ["wet", "loud"] if number % 3 == 0 else ["dry"],
+                },
+                media_sha256=kept.get(item_id),
+            )
+        )
+    model = model_of(bundle)
+    store = Store.create(directory / DATABASE)
+    store.add(items, model_id=model.id, dim=DIM, created=0.0)
+    store.checkpoint()
+    (directory / "index").mkdir()
+    publish(
+        directory / "index", read_galleries(store, model), seq=store.seq, model_id=model.id
+    )
+    store.close()
+    return directory
+
+
+@pytest.fixture(scope="session")
+def collection(data_directory: Path) -> Iterator[Collection]:
+    """The data directory, opened."""
+    with Collection.open(data_directory) as opened:
+        yield opened
+
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    """One decoder for all, since its process takes long to start."""
+    with Decoder(workers=2) as made:
+        yield made
+
+
+@pytest.fixture
+async def connect(collection: Collection, decoder: Decoder) -> AsyncIterator[Connect]:
+    """Make a client of a service that is ready; settings as named arguments."""
+    async with AsyncExitStack() as stack:
+
+        async def make(
+            held: Any = collection, *, wait: bool = True, headers: Any = None, **named: Any
+        ) -> httpx.AsyncClient:
+            app = create_app(Settings(**{"workers": 1, **named}), held, decoder)
+            return await stack.enter_async_context(running(app, wait=wait, headers=headers))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+async def client(
+    collection: Collection, decoder: Decoder
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service without keys."""
+    async with running(create_app(Settings(workers=1), collection, decoder)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def running(
+    app: FastAPI, *, wait: bool = True, headers: Any = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Run an application's life and give a client of it."""
+    transport = httpx.ASGITransport(app=app)
+    client = httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
+    async with app.router.lifespan_context(app), client:
+        if wait:
+            await app.state.runtime.opened()
+        yield client
+
+
+def wav_clip(seconds: float = 1.0, rate: int = 16_000, seed: int = 0) -> bytes:
+    """Return a WAV file of noise."""
+    samples = np.random.default_rng(seed).normal(0, 4000, int(seconds * rate))
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(rate)
+        written.writeframes(np.clip(samples, -32768, 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def film_clip(seconds: float = 1.0, fps: int = 8) -> bytes:
+    """Return an MP4 file of noise pictures without sound."""
+    rng = np.random.default_rng(1)
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(int(seconds * fps)):
+            pixels = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def clips() -> Mapping[str, bytes]:
+    """Clips to upload: a sound and a silent film."""
+    return {"sound": wav_clip(), "film": film_clip()}

@@ -1,0 +1,222 @@
+"""The process: deadlines, refusals to start, and a clean end; over real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+START_S = 120  # the machine may be shared
+
+
+def environment(**settings: str) -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("EARSHOT_")}
+    clean.pop("OMP_NUM_THREADS", None)
+    return clean | {f"EARSHOT_{name}": value for name, value in settings.items()}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "service", *arguments]
+
+
+@pytest.fixture(scope="module")
+def served(data_directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A service with short deadlines."""
+    port = free_port()
+    process = subprocess.Popen(
+        command("serve", "--data", str(data_directory)),
+        cwd=ROOT,
+        env=environment(
+            PORT=str(port),
+            HEADER_TIMEOUT_S="2",
+            BODY_WINDOW_S="2",
+            MAX_CONNECTIONS="40",
+            MAX_HEADERS="100000",
+        ),
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).close()
+            break
+        except OSError:
+            assert process.poll() is None, process.stderr
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    yield port, process
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def talk(port: int, *pieces: bytes, pause_s: float = 0.0, wait_s: float = 15.0) -> bytes:
+    """Send pieces and return all that comes until the peer closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=wait_s) as connection:
+        for piece in pieces:
+            try:
+                connection.sendall(piece)
+            except OSError:
+                break
+            time.sleep(pause_s)
+        answer = b""
+        try:
+            while chunk := connection.recv(65536):
+                answer += chunk
+        except ConnectionResetError:
+            pass
+        return answer
+
+
+def problem(answer: bytes) -> dict[str, object]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head, answer
+    parsed: dict[str, object] = json.loads(body)
+    return parsed
+
+
+def alive(port: int) -> bool:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=30) as reply:
+        return bool(reply.status == 200)
+
+
+def test_half_a_head_is_closed_with_408(served: tuple[int, object]) -> None:
+    port, _ = served
+    started = time.monotonic()
+    answer = talk(port, b"GET /livez HTTP/1.1\r\nHost: x\r\n")
+    assert problem(answer)["code"] == "request-timeout"
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert time.monotonic() - started >= 2
+    assert talk(port, b"").startswith(b"HTTP/1.1 408 ")
+    assert talk(port, *[b"\r\n"] * 8, pause_s=0.5).startswith(b"HTTP/1.1 408 ")
+    assert alive(port)
+
+
+def test_a_body_in_drops_is_closed_with_408(served: tuple[int, object]) -> None:
+    port, _ = served
+    head = (
+        b"POST /search/audio2visual HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 4000000\r\n\r\n"
+    )
+    answer = talk(port, head, *[b" "] * 20, pause_s=0.2)
+    assert problem(answer)["code"] == "request-timeout"
+    assert alive(port)
+
+
+def test_what_is_not_http_is_a_problem_too(served: tuple[int, object]) -> None:
+    port, _ = served
+    assert problem(talk(port, b"\x16\x03\x01 hello\r\n\r\n"))["code"] == "malformed-request"
+    both = b"POST /evaluate HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+    both += b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    assert b" 400 " in talk(port, both).split(b"\r\n")[0]
+    long = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 300_000
+    assert problem(talk(port, long))["code"] == "malformed-request"
+    assert alive(port)
+
+
+def test_too_large_is_told_while_the_client_still_sends(served: tuple[int, object]) -> None:
+    port, _ = served
+    head = (
+        b"POST /search/audio2visual HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 90000000\r\n\r\n"
+    )
+    assert b" 413 " in talk(port, head, b"x" * 1000).split(b"\r\n")[0]
+    assert alive(port)
+
+
+def test_one_connection_too_many_is_told_to_come_back(served: tuple[int, object]) -> None:
+    port, _ = served
+    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+    try:
+        answer = talk(port)
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b"retry-after" in answer
+    finally:
+        for connection in held:
+            connection.close()
+    time.sleep(0.5)
+    assert alive(port)
+
+
+def test_keep_alive_serves_many_requests_on_one_connection(
+    served: tuple[int, object],
+) -> None:
+    port, _ = served
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = talk(port, request, request, request + last, pause_s=0.1)
+    assert answer.count(b"HTTP/1.1 200 ") == 4
+
+
+def test_it_ends_at_a_word_in_spite_of_half_open_requests(
+    served: tuple[int, subprocess.Popen[bytes]],
+) -> None:
+    port, process = served
+    held = []
+    for _ in range(20):
+        connection = socket.create_connection(("127.0.0.1", port))
+        connection.sendall(b"POST /evaluate HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n")
+        held.append(connection)
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    assert time.monotonic() - started < 20
+    for connection in held:
+        connection.close()
+    assert process.stderr is not None
+    lines = [json.loads(line) for line in process.stderr.read().splitlines()]
+    requests = [line for line in lines if line["event"] == "request"]
+    assert {"request_id", "method", "route", "status", "ms"} <= set(requests[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "said"),
+    [
+        ({"HOST": "0.0.0.0"}, [], "without EARSHOT_API_KEYS the service binds to loopback"),
+        ({"API_KEYS": "hunter2"}, [], "entry 1 is not ROLE:SHA256HEX"),
+        ({"PORT": "99999"}, [], "EARSHOT_PORT"),
+        ({}, ["--data", "/nonexistent"], "cannot serve:"),
+    ],
+)
+def test_it_says_why_it_does_not_start(
+    settings: dict[str, str], arguments: list[str], said: str
+) -> None:
+    ended = subprocess.run(
+        command("serve", *arguments),
+        cwd=ROOT,
+        env=environment(**({"PORT": str(free_port())} | settings)),
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_PORT", "9001")
+    monkeypatch.setenv("EARSHOT_WORKERS", "3")
+    settings = Settings()
+    assert (settings.port, settings.worker_count, settings.upload_places) == (9001, 3, 12)

@@ -1,0 +1,62 @@
+"""Best epoch: the weights that validation prefers, and the last ones beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from training.data import TrainingData
+from training.methods.method import Towers, Training, flat_state, load_flat_state
+from training.validation import score
+
+
+class BestEpoch:
+    """Scores every epoch and keeps the best; without validation data, the last."""
+
+    def __init__(
+        self,
+        towers: Towers,
+        validation: TrainingData | None,
+        log: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """Watch towers that are trained in place.
+
+        Args:
+            towers: The towers.
+            validation: What to score them on, if anything.
+            log: Takes each epoch's record.
+        """
+        self._towers = towers
+        self._validation = validation
+        self._log = log
+        self._state: Mapping[str, Tensor] = {}
+        self._best_epoch = 0
+        self._best: float | None = None
+        self._last: float | None = None
+
+    def see(self, epoch: int, terms: Mapping[str, float]) -> None:
+        """Score the towers as they are after an epoch and log it with its losses."""
+        record: dict[str, Any] = {"epoch": epoch, **terms}
+        if self._validation is not None:
+            found = score(self._towers, self._validation)
+            record |= {"validation": found.mean, **found.directions}
+            self._last = found.mean
+        self._log(record)
+        if self._best is None or self._last is None or self._last > self._best:
+            self._best, self._best_epoch = self._last, epoch
+            self._state = flat_state(self._towers)
+
+    def finish(self) -> Training:
+        """Load the epoch kept into the towers, which are moved to the CPU."""
+        last = flat_state(self._towers)
+        for tower in self._towers.values():
+            tower.eval().to("cpu")
+        load_flat_state(self._towers, self._state)
+        return Training(
+            best_epoch=self._best_epoch,
+            best_score=self._best,
+            last_score=self._last,
+            last_state=last,
+        )

@@ -1,0 +1,1 @@
+"""The classes of the demo corpus, one module each."""

@@ -1,0 +1,152 @@
+"""Linear CCA in closed form, from true pairs, from all pairs of a class, or a blend.
+
+Conventions: float64 throughout; the ridge is relative, ``ridge * trace / dim``, so one
+value serves features of any scale; the largest entry of every column of the first
+modality's projection is positive, which makes the solution unique.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from scipy.linalg import cholesky, solve_triangular
+
+Left = Float64[np.ndarray, "items left"]
+Right = Float64[np.ndarray, "others right"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """Means and covariances of two modalities over one set of pairs."""
+
+    left_mean: Float64[np.ndarray, "left"]
+    right_mean: Float64[np.ndarray, "right"]
+    left: Float64[np.ndarray, "left left"]
+    right: Float64[np.ndarray, "right right"]
+    cross: Float64[np.ndarray, "left right"]
+
+    def blend(self, other: Moments, share: float) -> Moments:
+        """Return ``share`` of the other's moments and the rest of these."""
+
+        def mix(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+            mixed: np.ndarray = (1 - share) * mine + share * theirs
+            return mixed
+
+        return Moments(
+            left_mean=mix(self.left_mean, other.left_mean),
+            right_mean=mix(self.right_mean, other.right_mean),
+            left=mix(self.left, other.left),
+            right=mix(self.right, other.right),
+            cross=mix(self.cross, other.cross),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """All canonical directions, most correlated first, with their correlations."""
+
+    left: Float64[np.ndarray, "left components"]
+    right: Float64[np.ndarray, "right components"]
+    correlations: Float64[np.ndarray, "components"]
+
+    @property
+    def rank(self) -> int:
+        """How many correlations differ from zero."""
+        return int(np.count_nonzero(self.correlations > 1e-8))
+
+
+def pair_moments(left: Left, right: Right) -> Moments:
+    """Return the moments over true pairs, row i with row i."""
+    left_mean, right_mean = left.mean(axis=0), right.mean(axis=0)
+    left, right = left - left_mean, right - right_mean
+    count = len(left)
+    return Moments(
+        left_mean=left_mean,
+        right_mean=right_mean,
+        left=left.T @ left / count,
+        right=right.T @ right / count,
+        cross=left.T @ right / count,
+    )
+
+
+def class_pair_moments(
+    left: Left,
+    right: Right,
+    left_labels: Int64[np.ndarray, "items"],
+    right_labels: Int64[np.ndarray, "others"],
+) -> Moments:
+    r"""Return the moments over every pair of equal label, from sums per class alone.
+
+    With $s^x_c$ the sum of a class, $n_c$ its size and $L = \sum_c n^x_c n^y_c$, the
+    mean is $\frac1L\sum_c n^y_c s^x_c$, the second moment weighs each item by $n^y_c$,
+    and the cross moment is $\frac1L\sum_c s^x_c (s^y_c)^T$: the pairs are never listed.
+    The modalities may differ in their number of items.
+
+    Raises:
+        ValueError: If no class is present in both.
+
+    Source:
+        Rasiwasia et al. 2014, Cluster Canonical Correlation Analysis.
+    """
+    # Sums of squares of what is far from zero cancel in float64.
+    left_origin, right_origin = left.mean(axis=0), right.mean(axis=0)
+    left, right = left - left_origin, right - right_origin
+    classes = int(max(left_labels.max(), right_labels.max())) + 1
+    left_sums, left_sizes = _class_sums(left, left_labels, classes)
+    right_sums, right_sizes = _class_sums(right, right_labels, classes)
+    pairs = float(left_sizes @ right_sizes)
+    if pairs == 0:
+        raise ValueError("no class is present in both modalities")
+    left_mean = right_sizes @ left_sums / pairs
+    right_mean = left_sizes @ right_sums / pairs
+    left_weight = right_sizes[left_labels] / pairs
+    right_weight = left_sizes[right_labels] / pairs
+    return Moments(
+        left_mean=left_mean + left_origin,
+        right_mean=right_mean + right_origin,
+        left=(left * left_weight[:, None]).T @ left - np.outer(left_mean, left_mean),
+        right=(right * right_weight[:, None]).T @ right - np.outer(right_mean, right_mean),
+        cross=left_sums.T @ right_sums / pairs - np.outer(left_mean, right_mean),
+    )
+
+
+def solve(moments: Moments, ridge: float) -> Solution:
+    """Return the directions of largest correlation under a ridge.
+
+    Raises:
+        numpy.linalg.LinAlgError: If a covariance is singular and the ridge too small.
+
+    Source:
+        Hotelling 1936, Relations between two sets of variates.
+    """
+    left_root = cholesky(_ridged(moments.left, ridge), lower=True)
+    right_root = cholesky(_ridged(moments.right, ridge), lower=True)
+    half = solve_triangular(left_root, moments.cross, lower=True)
+    whitened = solve_triangular(right_root, half.T, lower=True).T
+    left, correlations, right = np.linalg.svd(whitened, full_matrices=False)
+    left_directions = solve_triangular(left_root, left, lower=True, trans="T")
+    right_directions = solve_triangular(right_root, right.T, lower=True, trans="T")
+    largest = np.abs(left_directions).argmax(axis=0)
+    signs = np.sign(left_directions[largest, np.arange(len(correlations))])
+    signs[signs == 0] = 1
+    return Solution(left_directions * signs, right_directions * signs, correlations)
+
+
+def _class_sums(
+    rows: Float64[np.ndarray, "rows dim"],
+    labels: Int64[np.ndarray, "rows"],
+    classes: int,
+) -> tuple[Float64[np.ndarray, "classes dim"], Float64[np.ndarray, "classes"]]:
+    members = (labels == np.arange(classes)[:, None]).astype(np.float64)
+    return members @ rows, members.sum(axis=1)
+
+
+def _ridged(
+    covariance: Float64[np.ndarray, "dim dim"], ridge: float
+) -> Float64[np.ndarray, "dim dim"]:
+    dim = len(covariance)
+    trace = float(np.trace(covariance))
+    ridged: Float64[np.ndarray, "dim dim"] = covariance + ridge * trace / dim * np.eye(dim)
+    return ridged

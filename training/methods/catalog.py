@@ -1,0 +1,49 @@
+"""The methods there are; a new one is added here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from crossmodal.errors import ConfigError
+from training.config import Settings
+from training.methods.c_cca import ClusterCca
+from training.methods.cca import Cca
+from training.methods.method import Method
+from training.methods.posterior_product import PosteriorProduct
+from training.methods.random import Random
+from training.methods.supcon import Supcon
+
+METHODS: Mapping[str, Method[Any]] = {
+    "random": Random(),
+    "cca": Cca(),
+    "c_cca": ClusterCca(),
+    "posterior_product": PosteriorProduct(),
+    "supcon": Supcon(),
+}
+
+
+def method_named(name: str) -> Method[Any]:
+    """Return the method of that name.
+
+    Raises:
+        ConfigError: If there is none; the message lists them.
+    """
+    if name not in METHODS:
+        raise ConfigError(f"unknown method {name!r}: expected one of {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def preset_of(method: Method[Any], preset: str) -> Settings:
+    """Return a preset's settings.
+
+    Raises:
+        ConfigError: If the method lacks it; the message lists those it has.
+    """
+    if preset not in method.presets:
+        raise ConfigError(
+            f"{method.card.name} has no preset {preset!r}: expected one of "
+            f"{', '.join(method.presets)}"
+        )
+    settings: Settings = method.presets[preset]
+    return settings

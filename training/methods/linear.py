@@ -1,0 +1,77 @@
+"""Linear towers of two modalities: what CCA and its kin share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+from jaxtyping import Float64
+
+from crossmodal.errors import DataError
+from crossmodal.modality import Modality
+from training.data import TrainingData
+from training.linear_cca import Moments, Solution, solve
+from training.methods.method import FitContext, Problem, Towers
+from training.towers import ProjectionTower
+
+Standardized = Float64[np.ndarray, "_ _"]
+
+SCALES = ("none", "rho")
+
+
+def build(problem: Problem, components: int) -> dict[Modality, ProjectionTower]:
+    """Return one untrained projection per modality.
+
+    Raises:
+        DataError: If there are not exactly two modalities.
+    """
+    if len(problem.dims) != 2:
+        raise DataError(
+            "canonical correlation takes exactly two modalities, got "
+            f"{', '.join(problem.modalities) or 'none'}"
+        )
+    return {m: ProjectionTower(problem.dims[m], components) for m in problem.modalities}
+
+
+def standardize(
+    towers: Towers, train: TrainingData, *, divide: bool
+) -> Mapping[Modality, Standardized]:
+    """Fit each tower's standardiser and return the features as its graph sees them."""
+    standardized = {}
+    for modality in train.modalities:
+        standardizer = cast(ProjectionTower, towers[modality]).standardize
+        standardizer.fit(train.features[modality], divide=divide)
+        standardized[modality] = standardizer.transform(train.features[modality])
+    return standardized
+
+
+def project(
+    towers: Towers,
+    moments: Moments,
+    *,
+    ridge: float,
+    components: int,
+    scale: str,
+    context: FitContext,
+) -> Solution:
+    """Solve and load the first components into the towers.
+
+    Args:
+        towers: Two projections, left modality first.
+        moments: Of the two modalities' standardised features.
+        ridge: Relative to the mean variance.
+        components: How many directions to keep.
+        scale: ``rho`` multiplies each component by its correlation.
+        context: Solutions of the same moments and ridge are shared through it.
+    """
+    solution = context.remember(
+        ("solution", id(moments), ridge), lambda: solve(moments, ridge)
+    )
+    factor = solution.correlations[:components] if scale == "rho" else 1.0
+    offsets = (moments.left_mean, moments.right_mean)
+    weights = (solution.left, solution.right)
+    for tower, offset, weight in zip(towers.values(), offsets, weights, strict=True):
+        projection = cast(ProjectionTower, tower)
+        projection.set_projection(offset, weight[:, :components] * factor)
+    return solution

@@ -1,0 +1,139 @@
+"""Towers: networks from one modality's features to unit-norm embeddings.
+
+Everything a tower needs at run time is a constant of its graph: the standardiser's mean
+and scale, projection matrices, the final L2 norm.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+from torch import Tensor, nn
+
+Features = Float32[Tensor, "batch dim"]
+
+SMALLEST_NORM = 1e-12
+
+
+def unit_norm(rows: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+    """Scale every row to L2 norm 1."""
+    norms = rows.square().sum(dim=1, keepdim=True).sqrt()
+    return rows / norms.clamp(min=SMALLEST_NORM)
+
+
+class Standardizer(nn.Module):
+    """Subtracts the training mean and divides by the training standard deviation."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
+
+    def fit(
+        self, features: Float32[np.ndarray, "items dim"], *, divide: bool = True
+    ) -> None:
+        """Take mean and deviation from training features; a constant keeps scale 1.
+
+        Args:
+            features: Training features.
+            divide: Whether to divide by the deviation, not only to centre.
+        """
+        wide = features.astype(np.float64)
+        mean, deviation = wide.mean(axis=0), wide.std(axis=0)
+        # a constant's deviation is rounding error, of the size of its value
+        varies = divide & (deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6))
+        self.mean.copy_(torch.from_numpy(mean))
+        self.scale.copy_(torch.from_numpy(np.where(varies, deviation, 1.0)))
+
+    def transform(
+        self, features: Float32[np.ndarray, "items dim"]
+    ) -> Float64[np.ndarray, "items dim"]:
+        """Return standardised features in float64, by the constants of the graph."""
+        mean, scale = self.mean.double().numpy(), self.scale.double().numpy()
+        standardized: np.ndarray = (features - mean) / scale
+        return standardized
+
+    def forward(self, features: Features) -> Features:
+        """Return standardised features."""
+        return (features - self.mean) / self.scale
+
+
+class ProjectionTower(nn.Module):
+    """Standardise, one matrix, L2 norm: the tower of the linear methods."""
+
+    offset: Tensor
+    weight: Tensor
+
+    def __init__(self, dim: int, components: int) -> None:
+        super().__init__()
+        self.standardize = Standardizer(dim)
+        self.register_buffer("offset", torch.zeros(dim))
+        self.register_buffer("weight", torch.zeros(dim, components))
+
+    def set_projection(
+        self,
+        offset: Float[np.ndarray, "dim"],
+        weight: Float[np.ndarray, "dim components"],
+    ) -> None:
+        """Take the mean and the projection of the standardised features."""
+        self.offset.copy_(torch.from_numpy(offset))
+        self.weight.copy_(torch.from_numpy(weight))
+
+    def forward(self, features: Features) -> Float32[Tensor, "batch components"]:
+        """Return unit-norm projections."""
+        return unit_norm((self.standardize(features) - self.offset) @ self.weight)
+
+
+class MlpTower(nn.Module):
+    """Standardise, hidden layers with batch norm, a linear map, L2 norm."""
+
+    def __init__(
+        self,
+        dim: int,
+        components: int,
+        *,
+        hidden: int,
+        layers: int,
+        dropout: float,
+        input_dropout: float = 0.0,
+        noise: float = 0.0,
+    ) -> None:
+        """Build it.
+
+        Args:
+            dim: Feature width.
+            components: Embedding size.
+            hidden: Width of every hidden layer.
+            layers: Number of hidden layers; none makes the tower linear.
+            dropout: Share of hidden units dropped in training.
+            input_dropout: Share of standardised features dropped in training.
+            noise: Deviation of Gaussian noise on standardised features in training.
+        """
+        super().__init__()
+        self.standardize = Standardizer(dim)
+        self.noise = noise
+        self.input_dropout = nn.Dropout(input_dropout)
+        widths = [dim, *[hidden] * layers]
+        blocks: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            blocks += [
+                nn.Linear(before, after),
+                nn.BatchNorm1d(after),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            ]
+        self.hidden = nn.Sequential(*blocks)
+        self.out = nn.Linear(widths[-1], components)
+
+    def forward(self, features: Features) -> Float32[Tensor, "batch components"]:
+        """Return unit-norm embeddings."""
+        rows = self.standardize(features)
+        if self.training and self.noise > 0:
+            rows = rows + self.noise * torch.randn_like(rows)
+        return unit_norm(self.out(self.hidden(self.input_dropout(rows))).float())
