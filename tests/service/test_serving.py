@@ -42,7 +42,7 @@ def command(*arguments: str) -> list[str]:
 def served(data_directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A service with short deadlines."""
     port = free_port()
-    process = subprocess.Popen(
+    started = subprocess.Popen(
         command("serve", "--data", str(data_directory)),
         cwd=ROOT,
         env=environment(
@@ -54,19 +54,20 @@ def served(data_directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]
         ),
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).close()
-            break
-        except OSError:
-            assert process.poll() is None, process.stderr
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-    yield port, process
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+    with started as process:  # closes its pipes, too
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).close()
+                break
+            except OSError:
+                assert process.poll() is None, process.stderr
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        yield port, process
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def talk(port: int, *pieces: bytes, pause_s: float = 0.0, wait_s: float = 15.0) -> bytes:
