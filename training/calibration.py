@@ -64,7 +64,7 @@ def held_out_logits(
     labels: Labels,
     folds: int,
     rng: np.random.Generator,
-) -> tuple[Logits, Labels]:
+) -> tuple[Float64[np.ndarray, "members held classes"], Int64[np.ndarray, "held"]]:
     """Return logits of rows by classifiers that did not see them, and their labels.
 
     Args:
