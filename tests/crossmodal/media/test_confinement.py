@@ -22,7 +22,7 @@ from crossmodal.modality import Modality
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's")
 
 ATTEMPTS = """
-import json, mmap, os, resource, sys
+import ctypes, json, mmap, os, resource, sys
 from crossmodal.media.confinement import confine_child, confine_server
 from crossmodal.media.limits import MediaLimits
 
@@ -37,7 +37,11 @@ def attempt(act):
         return type(error).__name__
     return "done"
 
+on_death = ctypes.c_int()
+ctypes.CDLL(None).prctl(2, ctypes.byref(on_death), 0, 0, 0)
+
 print(json.dumps({
+    "signal at the parent's death": on_death.value,
     "memory": attempt(lambda: mmap.mmap(-1, 600 << 20)),
     "relative": attempt(lambda: open("canary", "w")),
     "write": attempt(lambda: os.write(spare, b"x")),
@@ -56,6 +60,7 @@ def test_what_is_taken_away_is_gone(tmp_path: Path) -> None:
         [sys.executable, "-c", ATTEMPTS, str(file)], check=True, capture_output=True
     )
     assert json.loads(answer.stdout) == {
+        "signal at the parent's death": 9,
         "memory": "OSError",
         "files": "OSError",
         "write": "OSError",
