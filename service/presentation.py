@@ -13,8 +13,9 @@ from starlette.responses import Response
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.items import Segment
-from crossmodal.modality import Direction
+from crossmodal.modality import Direction, Modality
 from index.collection import Collection
+from index.flat import FlatGallery
 from index.items import StoredItem
 from index.ranking import Hit
 from index.view import View
@@ -42,6 +43,11 @@ def index_fields(view: View, **more: Any) -> dict[str, Any]:
         "model": view.model_id,
         **more,
     }
+
+
+def compares_all(view: View, gallery: Modality) -> bool:
+    """Tell whether the index itself compares a query with every vector of a gallery."""
+    return all(isinstance(shelf.gallery, FlatGallery) for shelf in view.shelves[gallery])
 
 
 def query_fields(query: Query) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -117,6 +117,7 @@ def unknown_variables() -> list[str]:
     return sorted(name for name in {*os.environ} - known if name.startswith(PREFIX))
 
 
+@lru_cache(maxsize=64)  # asked on every request of a service without keys
 def is_loopback(host: str) -> bool:
     """Tell whether an address or name can only be reached from this machine."""
     if host == "localhost":

@@ -15,6 +15,7 @@ from service import documentation, schemas
 from service.dependencies import READ, runtime
 from service.parameters import SearchParameters
 from service.presentation import (
+    compares_all,
     hit_vectors,
     index_fields,
     json_response,
@@ -106,10 +107,15 @@ def _answer(
     if parameters.with_vector:
         vectors = hit_vectors(view, direction, hits, query.vectors, mask)
     took_ms = {stage: round(query.took_ms.get(stage, 0.0), 3) for stage in STAGES}
+    exact = (
+        parameters.exact
+        or parameters.filter is not None
+        or compares_all(view, direction.gallery)
+    )
     body = {
         "results": result_fields(view, hits, service.media_fields, vectors),
         "query": query_fields(query),
-        "index": index_fields(view, exact=parameters.exact),
+        "index": index_fields(view, exact=exact),
         "took_ms": {"total": 0.0, **took_ms, "search": round(searched_ms, 3)},
     }
     return body, view
