@@ -123,7 +123,7 @@ class ClusterCca:
         )
         if components < settings.k:
             context.note(f"k={settings.k}: {components} components kept")
-        elif solution.rank < components:
+        if solution.rank < components:
             context.note(
                 f"only {solution.rank} of {components} components correlate; the others "
                 "are arbitrary directions"
