@@ -17,8 +17,7 @@ COPY training training
 COPY index index
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
-    PYTHONUNBUFFERED=1 \
-    NUMBA_CACHE_DIR=/tmp
+    PYTHONUNBUFFERED=1
 USER 10001
 WORKDIR /runs
 ENTRYPOINT ["python", "-m", "training"]

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import compress, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -174,18 +175,25 @@ def _read_gallery(
 
 
 def _items(store: Store, rows: Mapping[Modality, VectorRows]) -> dict[str, StoredItem]:
-    present = [(modality, set(found.item_ids)) for modality, found in sorted(rows.items())]
+    stored = store.items()
+    modalities = sorted(rows)
+    holders = [set(rows[modality].item_ids) for modality in modalities]
+    present = zip(*([row.id in ids for row in stored] for ids in holders), strict=True)
+    tuples = {
+        flags: tuple(compress(modalities, flags))
+        for flags in product((False, True), repeat=len(modalities))
+    }
     return {
         row.id: StoredItem(
             row.id,
             row.seq,
             row.label,
             row.metadata,
-            tuple([modality for modality, ids in present if row.id in ids]),
+            tuples[flags],
             row.media_sha256,
             row.created,
         )
-        for row in store.items()
+        for row, flags in zip(stored, present, strict=True)
     }
 
 

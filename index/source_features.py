@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
+from math import isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -109,18 +111,19 @@ def _embed_table(
     bundle: Bundle, modality: Modality, table: ModalityFeatures, workers: int
 ) -> Iterator[np.ndarray | str]:
     encoder = bundle.encoder(modality)
-    wide = table.features.ndim == 2
-    if wide and table.features.shape[1] != encoder.input_dim:
+    pooled = table.features.ndim == 2
+    if pooled and table.features.shape[1] != encoder.input_dim:
         raise DataError(
             f"{modality} features have width {table.features.shape[1]}, the bundle takes "
             f"{encoder.input_dim}"
         )
 
     def embed(start: int) -> list[np.ndarray | str]:
-        return [
-            _embed_row(bundle, modality, features)
-            for features in table.features[start : start + ROWS_AT_ONCE]
-        ]
+        rows = table.features[start : start + ROWS_AT_ONCE]
+        if pooled:
+            with suppress(ShapeError):  # then one row at a time, to tell which
+                return list(encoder.embed(rows))
+        return [_embed_row(bundle, modality, features) for features in rows]
 
     with ThreadPoolExecutor(workers) as pool:
         for outcomes in pool.map(embed, range(0, len(table), ROWS_AT_ONCE)):
@@ -159,7 +162,7 @@ def _rows_by_item(
 
 
 def _segment(start_s: float, end_s: float) -> Segment:
-    return Segment(start_s, None if np.isnan(end_s) else end_s)
+    return Segment(start_s, None if isnan(end_s) else end_s)
 
 
 def _as_json(spec: FrontEndSpec) -> str:

@@ -11,6 +11,8 @@ import typer
 
 from crossmodal.errors import CrossmodalError
 from service.keys import Role, new_key
+from service.settings import read_settings
+from service.threads import use_one_thread_per_call
 
 app = typer.Typer(
     help="Serve a collection over HTTP.",
@@ -35,22 +37,20 @@ class RoleName(StrEnum):
 @app.command()
 def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     """Serve a data directory over HTTP."""
-    from service.serving import run, use_one_thread_per_call
-
     use_one_thread_per_call()
-    from service.app import create_app
-    from service.logs import configure_logging
-    from service.settings import read_settings
-
     try:
         settings = read_settings(data=data, host=host, port=port)
         settings.check_host()
-        configure_logging(settings.log_level)
-        application = create_app(settings)
     except CrossmodalError as error:
         typer.echo(f"cannot serve: {error}", err=True)
         raise typer.Exit(1) from None
-    raise typer.Exit(run(application, settings))
+    # only now what takes a second to load
+    from service.app import create_app
+    from service.logs import configure_logging
+    from service.serving import run
+
+    configure_logging(settings.log_level)
+    raise typer.Exit(run(create_app(settings), settings))
 
 
 @app.command()

@@ -110,6 +110,8 @@ def route_template(scope: Scope) -> str:
     path = getattr(route, "path", None)
     if isinstance(path, str):
         return path
+    if scope["path"] == "/":
+        return "/"
     return "/web" if scope["path"].startswith("/web/") else "unmatched"
 
 

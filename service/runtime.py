@@ -140,6 +140,8 @@ class Runtime:
             self._collection = collection
             self.readiness.opened = True
             logs.event("ready", status=str(self.readiness.status))
+        finally:
+            await asyncio.gather(warming, return_exceptions=True)
 
     def _open_collection(self) -> Collection:
         if self.settings.data is None:

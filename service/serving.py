@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
 
 from crossmodal.errors import CollectionLockedError, ModelMismatchError
 from service.deadlines import protocol_with
-from service.routes.health import THREAD_VARIABLES
 from service.settings import Settings
 
 FAILED, LOCKED = 1, 3
-
-
-def use_one_thread_per_call() -> None:
-    """Start this process anew with one thread per FAISS and BLAS call, if need be.
-
-    Both read the variable when they are loaded, and setting it later reaches one thread
-    only; concurrency comes from the service's own threads.
-    """
-    if "OMP_NUM_THREADS" in os.environ:
-        return
-    for name in THREAD_VARIABLES:
-        os.environ.setdefault(name, "1")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    _restart()
-
-
-def _restart() -> NoReturn:
-    os.execv(sys.executable, [sys.executable, "-m", "service", *sys.argv[1:]])
 
 
 def run(app: FastAPI, settings: Settings) -> int:

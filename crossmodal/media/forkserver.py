@@ -18,7 +18,7 @@ from crossmodal.errors import DecoderBusyError
 from crossmodal.media.wire import EXIT_CODE, FORK, READY
 
 ROOT = Path(crossmodal.__file__).parents[1]
-START_S = 60.0  # importing the decoders from a cold disk
+START_S = 300.0  # importing the decoders, on a cold disk of a busy machine
 END_S = 5.0
 NO_PROCESS = "no decoding process can be started"
 INHERITED = ("LD_LIBRARY_PATH", "PATH", "TMPDIR")

@@ -14,11 +14,10 @@ from service import documentation, schemas
 from service.dependencies import READ, runtime
 from service.presentation import JSON_TYPE, index_fields
 from service.problems import FieldProblem, ProblemError
+from service.threads import THREAD_VARIABLES
 from service.version import VERSION
 
 router = APIRouter(tags=["health"])
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @router.get("/livez", response_model=None, responses={200: {"model": schemas.Alive}})

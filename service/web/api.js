@@ -86,8 +86,8 @@ export function searchById(direction, id, params, signal) {
 }
 
 /** The live index judged by the collection's own labels and pairs. */
-export function evaluate(split, signal) {
-  return post("/evaluate", { stored: true, curves: true, ...(split ? { split } : {}) }, signal);
+export function evaluate(directions, split, signal) {
+  return post("/evaluate", { stored: true, curves: true, directions, ...(split ? { split } : {}) }, signal);
 }
 
 /**

@@ -14,7 +14,10 @@ const VIEWS = ["search", "collection", "evaluation"];
 
 const place = (id) => document.getElementById(id);
 
+let again;
+
 async function start() {
+  clearTimeout(again);
   onKeyNeeded(askForKey);
   showProblem(place("trouble"), null);
   let collection;
@@ -22,6 +25,7 @@ async function start() {
     collection = await getCollection();
   } catch (error) {
     showProblem(place("trouble"), error, [{ label: "Try again", act: start }]);
+    if (error.code === "not-ready") again = setTimeout(start, 2000); // a service that is just starting
     return;
   }
   tell(collection);

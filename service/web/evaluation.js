@@ -54,7 +54,7 @@ export class EvaluationView {
     place("evaluation-status").textContent = "Ranking the gallery for every query…";
     showProblem(place("evaluation-trouble"), null);
     try {
-      const answer = await evaluate(place("split").value || null, pending.signal);
+      const answer = await evaluate(this.offered, place("split").value || null, pending.signal);
       this.show(report, answer);
     } catch (error) {
       if (pending.signal.aborted) return;
@@ -104,7 +104,7 @@ function chart(direction, numbers, entries) {
       eleven: numbers.curves.precision_recall_11_point,
       random: numbers.random_mean_average_precision,
     }),
-    el("figcaption", {}, "Mean over the queries; dots at the eleven standard recalls", others.length ? ", thin lines the other directions." : "."));
+    el("figcaption", {}, "Mean over the queries. Line: precision at each depth. Dots: interpolated, at the eleven standard recalls.", others.length ? " Thin lines: the other directions." : ""));
 }
 
 function table(numbers) {

@@ -214,3 +214,16 @@ def test_what_cannot_be_searched_is_refused() -> None:
         view.search(AUDIO, unit, 1, offset=-1)
     with pytest.raises(ShapeError, match="mask dimensions from 0 to 3"):
         view.search(AUDIO, unit, 1, mask=[4])
+
+
+def test_ten_thousand_items_rank_as_brute_force_for_two_hundred_queries() -> None:
+    rng = np.random.default_rng(6)
+    vectors = with_duplicates(rng, 10_000, 64)
+    ids = [f"i{number:05d}" for number in rng.permutation(10_000)]
+    queries = random_unit(rng, 200, 64)
+    found = view_of(ids, vectors).search(AUDIO, queries, 10)
+    exact = np.round(queries.astype(np.float64) @ vectors.astype(np.float64).T, 9)
+    by_id = np.argsort(ids)
+    for scores, hits in zip(exact, found, strict=True):
+        order = by_id[np.argsort(-scores[by_id], kind="stable")][:10]
+        assert pairs(hits) == [(ids[row], scores[row]) for row in order]

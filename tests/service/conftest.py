@@ -225,4 +225,4 @@ def film_clip(seconds: float = 1.0, fps: int = 8) -> bytes:
 @pytest.fixture(scope="session")
 def clips() -> Mapping[str, bytes]:
     """Clips to upload: a sound and a silent film."""
-    return {"sound": wav_clip(), "film": film_clip()}
+    return {"sound": wav_clip(), "blip": wav_clip(0.5, 8000), "film": film_clip()}

@@ -1,4 +1,4 @@
-"""The ``demo`` command."""
+"""``demo``: the demo corpus from the command line."""
 
 from __future__ import annotations
 
@@ -6,15 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
+from crossmodal import console
 from training.demo.corpus import write_demo
 
 
@@ -27,20 +20,12 @@ def demo(
     ] = None,
 ) -> None:
     """Write the demo corpus: clips with picture and sound, and their manifest."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("making clips", total=clips)
+    with console.progress("making clips", clips) as advance:
         manifest = write_demo(
             out,
             clips=clips,
             seed=seed,
             workers=workers,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda done, total: advance(),
         )
-    typer.echo(manifest)
+    print(manifest)

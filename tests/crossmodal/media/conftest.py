@@ -148,7 +148,7 @@ def wav_bytes(
 @pytest.fixture(scope="session")
 def decoder() -> Iterator[Decoder]:
     """A decoder whose limits are short, as no file of the tests deserves more."""
-    with Decoder(MediaLimits(wall_s=30.0, cpu_s=6), workers=2) as decoder:
+    with Decoder(MediaLimits(wall_s=120.0, cpu_s=10), workers=2) as decoder:
         decoder.warm()
         yield decoder
 

@@ -74,7 +74,7 @@ def test_a_child_at_work_is_confined(
 ) -> None:
     tone = making.Sound("flac", making.tone(50, 600.0, 4_000), 4_000)
     noise = making.encode("flac", tone)
-    slow = limited(MediaLimits(max_used_s=600.0, wall_s=60.0))
+    slow = limited(MediaLimits(max_used_s=600.0, wall_s=120.0))
     with ThreadPoolExecutor(1) as pool:
         decoding = pool.submit(slow.decode, noise, {Modality.AUDIO: AudioRequest(8_000)})
         seen = look_at_child()

@@ -220,12 +220,12 @@ def test_a_child_that_dies_is_an_error_and_the_next_file_decodes(
     hear: Requests,
     death: signal.Signals,
 ) -> None:
-    decoder = limited(MediaLimits(max_used_s=600.0, wall_s=60.0))
+    decoder = limited(MediaLimits(max_used_s=600.0, wall_s=120.0))
     with ThreadPoolExecutor(1) as pool:
         decoding = pool.submit(decoder.decode, *slow)
         os.kill(child_in_work(), death)
         with pytest.raises(UndecodableError, match="makes the decoder fail"):
-            decoding.result(timeout=60)
+            decoding.result(timeout=120)
     assert decoder.decode(make("wav"), hear).duration_s == 3.0
 
 
@@ -240,15 +240,15 @@ def test_a_child_that_stands_still_is_killed_when_its_time_is_up(
         child = child_in_work()
         os.kill(child, signal.SIGSTOP)
         with pytest.raises(UndecodableError, match=r"longer than 1\.5 s"):
-            decoding.result(timeout=60)
-    assert time.monotonic() - began < 10
+            decoding.result(timeout=120)
+    assert time.monotonic() - began < 30
     wait_for(lambda: is_gone(child))
 
 
 def test_a_child_that_computes_too_long_is_killed(
     limited: Limited, slow: tuple[bytes, Requests]
 ) -> None:
-    decoder = limited(MediaLimits(max_used_s=600.0, wall_s=60.0, cpu_s=1))
+    decoder = limited(MediaLimits(max_used_s=600.0, wall_s=120.0, cpu_s=1))
     with pytest.raises(UndecodableError, match="more than 1 s of processor time"):
         decoder.decode(slow[0], {Modality.AUDIO: AudioRequest(384_000)})
 
@@ -270,7 +270,7 @@ def test_a_server_that_dies_in_the_middle_is_replaced(
     slow: tuple[bytes, Requests],
 ) -> None:
     before = set(servers())
-    with Decoder(MediaLimits(max_used_s=600.0, wall_s=60.0), workers=1) as decoder:
+    with Decoder(MediaLimits(max_used_s=600.0, wall_s=120.0), workers=1) as decoder:
         decoder.warm()
         with ThreadPoolExecutor(1) as pool:
             decoding = pool.submit(decoder.decode, *slow)
@@ -279,7 +279,7 @@ def test_a_server_that_dies_in_the_middle_is_replaced(
             (server,) = set(servers()) - before
             os.kill(server, signal.SIGKILL)
             wait_for(lambda: is_gone(child))
-            assert decoding.result(timeout=60).duration_s == pytest.approx(300)
+            assert decoding.result(timeout=120).duration_s == pytest.approx(300)
 
 
 @linux
@@ -287,14 +287,14 @@ def test_closing_ends_every_process_and_decoding_under_way(
     slow: tuple[bytes, Requests], hear: Requests
 ) -> None:
     before = set(servers())
-    decoder = Decoder(MediaLimits(max_used_s=600.0, wall_s=30.0), workers=1)
+    decoder = Decoder(MediaLimits(max_used_s=600.0, wall_s=120.0), workers=1)
     decoder.warm()
     with ThreadPoolExecutor(1) as pool:
         decoding = pool.submit(decoder.decode, *slow)
         child = child_in_work(before)
         decoder.close()
         with pytest.raises(DecoderBusyError, match="is closed"):
-            decoding.result(timeout=60)
+            decoding.result(timeout=120)
     wait_for(lambda: is_gone(child))
     assert set(servers()) == before
     with pytest.raises(DecoderBusyError, match="is closed"):

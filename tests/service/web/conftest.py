@@ -370,7 +370,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(reason)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
-        expect.set_options(timeout=15_000)
+        expect.set_options(timeout=40_000)
         yield browser
         browser.close()
 
@@ -389,7 +389,7 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
             **{"viewport": {"width": 1280, "height": 900}} | options
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(40_000)
         fresh = context.new_page()
         fresh.on("pageerror", lambda error: errors.append(str(error)))
         fresh.on(

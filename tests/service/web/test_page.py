@@ -372,7 +372,12 @@ def test_the_evaluation_card_repeats_the_services_numbers(
     within = page.locator('.measure[data-direction="audio2audio"] .numbers').first
     expect(within).to_contain_text("Does not apply")
     [asked] = [asked for asked in service.asked if asked["path"] == "/evaluate"]
-    assert asked["json"] == {"stored": True, "curves": True, "split": "test"}
+    assert asked["json"] == {
+        "stored": True,
+        "curves": True,
+        "directions": list(service.directions),
+        "split": "test",
+    }
 
     page.locator("#split").select_option("train")
     expect(page.locator("#evaluation-report")).to_have_attribute("aria-busy", "false")
@@ -492,6 +497,21 @@ def test_a_service_that_is_away_is_named_and_can_be_tried_again(
     expect(page.locator("#trouble")).to_contain_text("The service does not answer.")
     page.unroute("**/collection")
     page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#facts")).to_have_text("30 sounds · 30 pictures")
+    expect(page.locator("#trouble .problem")).to_have_count(0)
+
+
+def test_a_service_that_is_starting_is_waited_for(page: Page, service: FakeService) -> None:
+    body = '{"status": 503, "code": "not-ready", "title": "The service is not ready"}'
+    page.route(
+        "**/collection",
+        lambda route: route.fulfill(
+            status=503, body=body, content_type="application/problem+json"
+        ),
+    )
+    page.goto(service.base_url)
+    expect(page.locator("#trouble")).to_contain_text("still starting")
+    page.unroute("**/collection")
     expect(page.locator("#facts")).to_have_text("30 sounds · 30 pictures")
     expect(page.locator("#trouble .problem")).to_have_count(0)
 

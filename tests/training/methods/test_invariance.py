@@ -20,7 +20,7 @@ A, V = Modality.AUDIO, Modality.VISUAL
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "supcon": (
         "supcon",
-        {"epochs": "8", "hidden": "16", "dim": "8", "items_per_class": "4"},
+        {"epochs": "40", "hidden": "32", "dim": "8", "items_per_class": "4"},
     ),
     "cca": ("cca", {"k": "4"}),
     "c_cca": ("c_cca", {"ridge": "0.1"}),
