@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-Logits = Float64[np.ndarray, "members items classes"]
-Labels = Int64[np.ndarray, "items"]
+Logits = Float64[np.ndarray, "members _ classes"]
+Labels = Int64[np.ndarray, "_"]
 
 COLDEST, HOTTEST = 0.05, 20.0
 

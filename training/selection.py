@@ -188,7 +188,7 @@ def expand(
     for name in fixed:
         value = getattr(settings, name)
         if any(value in grid.get(name, ()) for grid in left):
-            left = [grid for grid in left if name not in grid or value in grid[name]]
+            left = [grid for grid in left if value in grid.get(name, (value,))]
     candidates: list[Settings] = []
     for grid in left:
         names = [name for name in grid if name not in fixed]
