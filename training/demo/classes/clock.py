@@ -34,7 +34,8 @@ class Clock:
         self.hours = draw_between(chance, 0, 12)
         self.seconds = int(chance.integers(0, 60))
         self.amplitude = draw_between(chance, 0.3, 0.55)
-        self.length = 50 + 62 * min(1.0, self.period_s / 0.8)
+        room = 164 - 86 * self.size  # from the pivot to the bottom of the case
+        self.length = room * (0.45 + 0.55 * min(1.0, self.period_s / 0.8))
         hue = chance.random()
         self.wood = hsv(
             hue, draw_between(chance, 0.3, 0.8), draw_between(chance, 0.3, 0.75)
@@ -100,7 +101,7 @@ class Clock:
         swing = math.sin(math.pi * (time_s - self.first_s) / self.period_s)
         pivot = (self.x, self._center()[1] + 30 * self.size)
         angle = self.amplitude * swing
-        bob = turned([(0, self.length * min(1.0, 1.05 * self.size))], angle, pivot)[0]
+        bob = turned([(0, self.length)], angle, pivot)[0]
         canvas.rod(pivot, bob, blend(self.metal, (0, 0, 0), 0.3), 3)
         radius = 13 * self.size
         canvas.ellipse(bob, (radius + 1, radius + 1), (40, 30, 20))
