@@ -115,6 +115,9 @@ class ChildServer:
     def _end(self) -> None:
         for pid in self._statuses:
             self._kill(pid)
+        for pid in self._statuses:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def become_child(file: int, channel: int, parent: int) -> None:

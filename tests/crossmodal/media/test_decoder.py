@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +48,18 @@ def pixels(clip: DecodedClip) -> np.ndarray:
 def children_of(pid: int) -> list[int]:
     task = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in task.read_text().split()]
+
+
+def confined_children_of(pid: int) -> list[int]:
+    """Those that have set their limits, of which the last is that on processes."""
+    confined = []
+    for child in children_of(pid):
+        with suppress(OSError):
+            lines = Path(f"/proc/{child}/limits").read_text().splitlines()
+            (line,) = (line for line in lines if line.startswith("Max processes"))
+            if line.split()[2] == "0":
+                confined.append(child)
+    return confined
 
 
 def servers() -> list[int]:
@@ -91,7 +104,7 @@ def slow(making: SimpleNamespace) -> tuple[bytes, Requests]:
 def child_in_work(before: Collection[int] = ()) -> int:
     """The process id of the child of the one server that was not there before."""
     (server,) = set(servers()) - set(before)
-    return wait_for(lambda: children_of(server))[0]
+    return wait_for(lambda: confined_children_of(server))[0]
 
 
 def test_bytes_and_path_give_the_same_and_so_does_a_second_time(
@@ -327,7 +340,7 @@ decoder.decode(Path(sys.argv[1]), {Modality.AUDIO: AudioRequest(384_000)})
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"warm\n"
         (server,) = children_of(parent.pid)
-        (child,) = wait_for(lambda: children_of(server))
+        (child,) = wait_for(lambda: confined_children_of(server))
         os.kill(child, signal.SIGSTOP)
         parent.kill()
     wait_for(lambda: is_gone(server) and is_gone(child))
