@@ -5,6 +5,11 @@ BIN    := $(VENV)/bin
 RUN    := $(BIN)/python
 MADE   := var
 
+# pip leaves compiling to the first import, which keeps the result unless it may not:
+# compiling all that is never imported would take a third of the set-up.
+INSTALL := $(BIN)/pip install --quiet --no-compile -c constraints.txt
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run setup test check fix bench image-check clean
@@ -27,12 +32,12 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/python-found
 	@echo "Installing the pinned dependencies with pip's own settings: about 1.5 GB with a"
 	@echo "CPU build of torch; without one in reach, Linux fetches the CUDA build (several GB)."
 	@echo "See 'Installing torch' in README.md."
-	$(BIN)/pip install --quiet -c constraints.txt ".[service,training,frontends]"
+	$(INSTALL) ".[service,training,frontends]"
 	@rm -rf build earshot.egg-info
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet -c constraints.txt ".[service,training,frontends,dev]"
+	$(INSTALL) ".[service,training,frontends,dev]"
 	@rm -rf build earshot.egg-info
 	@touch $@
 

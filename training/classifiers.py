@@ -14,7 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from training.loop import AdamWSettings, train_epochs
+from training.loop import train_epochs
+from training.optimization import Optimization
 from training.towers import Features
 
 Standardized = Float64[np.ndarray, "items dim"]
@@ -118,7 +119,7 @@ def fit_ensemble(
     features: Standardized,
     labels: Labels,
     *,
-    training: AdamWSettings,
+    training: Optimization,
     batch: int,
     device: torch.device,
     rng: np.random.Generator,

@@ -1,58 +1,25 @@
-"""The training loop: AdamW, warm-up then cosine decay, mixed precision on a GPU."""
+"""The training loop: one loss, one optimiser, mixed precision on a GPU."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from crossmodal.errors import DataError
+from training.optimization import Moment, Optimization
 
 Batch = TypeVar("Batch")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdamWSettings:
-    """How a network is trained.
-
-    Attributes:
-        epochs: How many.
-        rate: Highest learning rate.
-        weight_decay: Of matrices; vectors (biases, norms, temperatures) have none.
-        warmup: Share of the steps over which the rate rises from zero.
-        clip: Largest norm of the gradient.
-    """
-
-    epochs: int
-    rate: float
-    weight_decay: float
-    warmup: float = 0.0
-    clip: float = 5.0
-
-
-def learning_rate(step: int, steps: int, warmup: float) -> float:
-    """Return the share of the highest rate at a step: linear up, cosine down to zero.
-
-    Args:
-        step: From 0.
-        steps: In all.
-        warmup: Share of the steps spent rising.
-    """
-    rising = math.ceil(warmup * steps)
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
 def train_epochs(
     model: nn.Module,
     batches: Callable[[int], Iterable[Batch]],
     loss: Callable[[Batch], Mapping[str, Tensor]],
-    settings: AdamWSettings,
+    settings: Optimization,
     *,
     steps_per_epoch: int,
     device: torch.device,
@@ -65,7 +32,7 @@ def train_epochs(
         model: Holds everything that is trained.
         batches: Gives the batches of an epoch, which are counted from 1.
         loss: Returns the term minimised as ``loss``, beside any that are only logged.
-        settings: Epochs and rates.
+        settings: Epochs, optimiser and rates.
         steps_per_epoch: How many batches an epoch has.
         device: Where the model is; autocast is used on CUDA alone.
         after_step: Called when the weights have moved.
@@ -74,11 +41,9 @@ def train_epochs(
     Raises:
         DataError: If the loss stops being a finite number.
     """
-    optimizer = torch.optim.AdamW(_groups(model, settings.weight_decay), lr=settings.rate)
+    optimizer = settings.optimizer_of(model)
     steps = steps_per_epoch * settings.epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate(step, steps, settings.warmup)
-    )
+    step = 0
     precision = _precision(device)
     scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
     for epoch in range(1, settings.epochs + 1):
@@ -86,15 +51,19 @@ def train_epochs(
         sums: dict[str, Tensor] = {}
         count = 0
         for batch in batches(epoch):
+            share = settings.share(Moment(step, steps, epoch, settings.warmup))
+            for group in optimizer.param_groups:
+                group["lr"] = share * settings.rate
             optimizer.zero_grad(set_to_none=True)
             with torch.autocast(device.type, precision, enabled=precision is not None):
                 terms = loss(batch)
             torch.autograd.backward(scaler.scale(terms["loss"]))
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            if settings.clip is not None:
+                scaler.unscale_(optimizer)
+                nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
             scaler.step(optimizer)
             scaler.update()
-            schedule.step()
+            step += 1
             after_step()
             count += 1
             for name, value in terms.items():
@@ -106,14 +75,6 @@ def train_epochs(
                 "the learning rate or check the features for extreme values"
             )
         after_epoch(epoch, means)
-
-
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    trained = [p for p in model.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
 
 
 def _precision(device: torch.device) -> torch.dtype | None:

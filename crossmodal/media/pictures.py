@@ -14,6 +14,7 @@ import numpy as np
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
 from crossmodal.errors import MediaTooBigError, NoTrackError, UndecodableError
@@ -48,6 +49,7 @@ def read_pictures(
     if end_s <= start_s:
         raise NoTrackError("the picture track holds nothing in the stretch asked for")
     moments = _moments(start_s, end_s, request.fps, limits)
+    scaler = Scaler(request, limits)
     shown: VideoFrame | None = None
     pixels: Pixels | None = None
     at = 0
@@ -57,7 +59,7 @@ def read_pictures(
             continue
         while at < len(moments) and moments[at] < begins_s - TICK_S:
             if pixels is None:
-                pixels = scale(shown or frame, request, limits)
+                pixels = scaler.scale(shown or frame)
             yield moments[at], pixels
             at += 1
         if at == len(moments):
@@ -67,7 +69,7 @@ def read_pictures(
         raise UndecodableError("no part of the picture track can be decoded")
     for moment_s in moments[at:]:
         if pixels is None:
-            pixels = scale(shown, request, limits)
+            pixels = scaler.scale(shown)
         yield moment_s, pixels
 
 
@@ -84,7 +86,7 @@ def read_still(
     check_pixels(context.width, context.height, limits)
     context.options = {"max_pixels": str(limits.max_pixels)}
     for frame in reader.frames():
-        return 0.0, scale(frame, request, limits)
+        return 0.0, Scaler(request, limits).scale(frame)
     raise UndecodableError("the picture cannot be decoded")
 
 
@@ -128,17 +130,31 @@ def check_pixels(width: int, height: int, limits: MediaLimits) -> None:
         raise MediaTooBigError(f"the picture has more than {limits.max_pixels} pixels")
 
 
-def scale(frame: VideoFrame, request: VisualRequest, limits: MediaLimits) -> Pixels:
-    """Return the frame upright, in RGB, stretched to the size asked for.
+class Scaler:
+    """Scales the pictures of one stream to the size asked for.
 
-    Raises:
-        MediaTooBigError: If it has too many pixels.
+    One converter on one thread serves them all: making one for each picture, with
+    threads of its own, costs several times what the scaling does.
     """
-    check_pixels(frame.width, frame.height, limits)
-    quarters = round(frame.rotation / 90) % 4  # counterclockwise, as cameras note it
-    height, width = request.height, request.width
-    if quarters % 2:
-        height, width = width, height
-    scaled = frame.reformat(width, height, "rgb24", interpolation="BILINEAR").to_ndarray()
-    upright: Pixels = np.ascontiguousarray(np.rot90(scaled, quarters))
-    return upright
+
+    def __init__(self, request: VisualRequest, limits: MediaLimits) -> None:
+        self._request = request
+        self._limits = limits
+        self._converter = VideoReformatter()
+
+    def scale(self, frame: VideoFrame) -> Pixels:
+        """Return the frame upright, in RGB, stretched to the size asked for.
+
+        Raises:
+            MediaTooBigError: If it has too many pixels.
+        """
+        check_pixels(frame.width, frame.height, self._limits)
+        quarters = round(frame.rotation / 90) % 4  # counterclockwise, as cameras note it
+        height, width = self._request.height, self._request.width
+        if quarters % 2:
+            height, width = width, height
+        scaled = self._converter.reformat(
+            frame, width, height, "rgb24", interpolation="BILINEAR", threads=1
+        )
+        upright: Pixels = np.ascontiguousarray(np.rot90(scaled.to_ndarray(), quarters))
+        return upright

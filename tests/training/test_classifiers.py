@@ -10,7 +10,7 @@ from training.classifiers import (
     fit_ensemble,
     fit_logistic,
 )
-from training.loop import AdamWSettings
+from training.optimization import Optimization
 
 
 def silent(text: str) -> None:
@@ -53,7 +53,7 @@ def test_ensemble_learns_and_its_members_differ() -> None:
         classifier,
         blobs(labels),
         labels,
-        training=AdamWSettings(epochs=30, rate=1e-2, weight_decay=0.0),
+        training=Optimization(epochs=30, rate=1e-2, weight_decay=0.0),
         batch=16,
         device=torch.device("cpu"),
         rng=np.random.default_rng(0),

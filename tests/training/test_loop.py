@@ -1,28 +1,12 @@
-import math
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from crossmodal.errors import DataError
-from training.loop import AdamWSettings, learning_rate, train_epochs
+from training.loop import train_epochs
+from training.optimization import Optimization
 
 CPU = torch.device("cpu")
-
-
-def test_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
-    rates = [learning_rate(step, 10, 0.4) for step in range(10)]
-    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
-    assert rates[4:] == [0.5 * (1 + math.cos(math.pi * n / 6)) for n in range(6)]
-
-
-def test_rate_without_warm_up_starts_at_its_highest() -> None:
-    assert learning_rate(0, 10, 0.0) == 1
-    assert learning_rate(10, 10, 0.0) == pytest.approx(0)
-
-
-def test_warm_up_over_all_steps_never_divides_by_zero() -> None:
-    assert [learning_rate(step, 4, 1.0) for step in range(5)][-1] == 1
 
 
 class Line(nn.Module):
@@ -42,7 +26,7 @@ def test_a_line_is_learned_and_every_epoch_is_told() -> None:
         line,
         lambda epoch: x.split(8),
         lambda batch: {"loss": (line(batch) - (2 * batch - 1)).square().mean()},
-        AdamWSettings(epochs=80, rate=0.1, weight_decay=0.0, warmup=0.1),
+        Optimization(epochs=80, rate=0.1, weight_decay=0.0, warmup=0.1),
         steps_per_epoch=4,
         device=CPU,
         after_epoch=lambda epoch, terms: told.append((epoch, terms["loss"])),
@@ -62,7 +46,7 @@ def test_weight_decay_pulls_matrices_and_leaves_vectors() -> None:
         line,
         lambda epoch: [torch.zeros(2, 1)],
         lambda batch: {"loss": 0.0 * line(batch).sum() + 0.0 * line.slope.sum()},
-        AdamWSettings(epochs=5, rate=0.1, weight_decay=1.0),
+        Optimization(epochs=5, rate=0.1, weight_decay=1.0),
         steps_per_epoch=1,
         device=CPU,
     )
@@ -77,7 +61,7 @@ def test_divergence_is_an_error_that_says_when() -> None:
             line,
             lambda epoch: [torch.ones(2, 1)],
             lambda batch: {"loss": line(batch).sum() * torch.nan},
-            AdamWSettings(epochs=2, rate=0.1, weight_decay=0.0),
+            Optimization(epochs=2, rate=0.1, weight_decay=0.0),
             steps_per_epoch=1,
             device=CPU,
         )

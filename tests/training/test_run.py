@@ -34,7 +34,9 @@ def synthetic(seed: int = 0) -> FeaturesFile:
     for modality, dim in ((A, 9), (V, 12)):
         mixing = rng.standard_normal((shared.shape[1], dim))
         features = shared @ mixing + 0.3 * rng.standard_normal((count, dim))
-        tables[modality] = table(features.astype(np.float32), id=ids, label=label, split=split, pair=ids)
+        tables[modality] = table(
+            features.astype(np.float32), id=ids, label=label, split=split, pair=ids
+        )
     return FeaturesFile("synthetic", tables)
 
 

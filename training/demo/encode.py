@@ -14,7 +14,7 @@ from jaxtyping import Float32, UInt8
 from training.demo.picture import HEIGHT, WIDTH
 from training.demo.sound import SAMPLE_RATE_HZ
 
-FPS = 15
+FPS = 12
 AUDIO_BITS_PER_S = 80_000
 
 
@@ -38,7 +38,7 @@ def encode_clip(
         video = container.add_stream(
             "libx264",
             rate=FPS,
-            options={"preset": "superfast", "crf": "25", "threads": "1"},
+            options={"preset": "ultrafast", "crf": "25", "threads": "1"},
         )
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.codec_context.gop_size = 2 * FPS

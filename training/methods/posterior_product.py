@@ -23,8 +23,8 @@ from training.classifiers import (
 )
 from training.config import Settings, check_choice, check_range
 from training.data import UNLABELED, TrainingData
-from training.loop import AdamWSettings
 from training.methods.method import FitContext, MethodCard, Problem, Towers
+from training.optimization import Optimization
 from training.towers import Features, Standardizer
 
 CLASSIFIERS = ("logistic", "mlp")
@@ -221,7 +221,7 @@ def _fit(
     if isinstance(classifier, LinearClassifier):
         fit_logistic(classifier, rows, labels, c=settings.c, note=context.note)
         return
-    training = AdamWSettings(
+    training = Optimization(
         epochs=settings.epochs, rate=settings.rate, weight_decay=settings.weight_decay
     )
     fit_ensemble(

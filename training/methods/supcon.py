@@ -14,8 +14,9 @@ from training.best_epoch import BestEpoch
 from training.config import Settings, check_range
 from training.data import TrainingData
 from training.dual_encoder import COLDEST, HOTTEST, DualEncoder
-from training.loop import AdamWSettings, train_epochs
+from training.loop import train_epochs
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
+from training.optimization import Optimization
 from training.sampling import BalancedBatches
 from training.towers import MlpTower
 
@@ -145,7 +146,7 @@ class Supcon:
             model,
             lambda epoch: batches,
             lambda batch: model.losses(features, batch, settings.eta),
-            AdamWSettings(
+            Optimization(
                 epochs=settings.epochs,
                 rate=settings.rate,
                 weight_decay=settings.weight_decay,

@@ -1,0 +1,73 @@
+"""Networks: the plain stacks of layers that towers and critics are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from training.config import check_choice
+from training.towers import Features, Standardizer, unit_norm
+
+ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "linear": nn.Identity,
+}
+
+
+def mlp(
+    widths: Sequence[int],
+    *,
+    activation: str = "relu",
+    last: str = "linear",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+) -> nn.Sequential:
+    """Return fully connected layers.
+
+    Args:
+        widths: Of the input, every hidden layer and the output.
+        activation: After every hidden layer; one of ACTIVATIONS.
+        last: After the output.
+        dropout: Share of hidden units dropped in training.
+        batch_norm: Whether hidden layers are normalised before their activation.
+
+    Raises:
+        ConfigError: If an activation is unknown.
+    """
+    for name in (activation, last):
+        check_choice("activation", name, tuple(ACTIVATIONS))
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths[:-1]):
+        layers.append(nn.Linear(before, after))
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(after))
+        layers.append(ACTIVATIONS[activation]())
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    layers.append(nn.Linear(widths[-2], widths[-1]))
+    if last != "linear":
+        layers.append(ACTIVATIONS[last]())
+    return nn.Sequential(*layers)
+
+
+class NetworkTower(nn.Module):
+    """Standardise, a network, L2 norm; ``outputs`` gives what the norm is taken of."""
+
+    def __init__(self, dim: int, network: nn.Module) -> None:
+        super().__init__()
+        self.standardize = Standardizer(dim)
+        self.network = network
+
+    def outputs(self, features: Features) -> torch.Tensor:
+        """Return the network's outputs (batch, k) for raw features (batch, dim)."""
+        outputs: torch.Tensor = self.network(self.standardize(features))
+        return outputs.float()
+
+    def forward(self, features: Features) -> torch.Tensor:
+        """Return unit-norm embeddings (batch, k)."""
+        return unit_norm(self.outputs(features))
