@@ -1,1 +1,1 @@
-"""Comparison: many methods, seeds and folds on one data set, as one table with its evidence."""
+"""Comparison: many methods, seeds and folds on one data set, as one table."""

@@ -2,32 +2,22 @@
 
 Layout of the directory::
 
-    compare.json            what it rests on; written last
-    table.json .csv .md .tex    the table: one row per entry, direction and metric
-    folds.json              ids of every fold, where folds were asked for
-    splits/NAME/items.json  per modality id, label and pair of every scored item
-    splits/NAME/features.npz    per modality the features of those items, as methods see them
-    jobs/KEY.json           one fit and its evaluation (`Outcome`)
-    jobs/KEY.npz            its values per query; embeddings where ``detail`` is true
-    trec/                   runs of the first seed, and qrels
+    compare.json                what it rests on; written last
+    table.json .csv .md .tex    the table: a row per entry, direction and metric
+    folds.json                  ids of every fold, where folds were asked for
+    splits/NAME/items.json      per modality id, label and pair of each scored item
+    splits/NAME/features.npz    per modality their features, as methods see them
+    jobs/KEY.json, KEY.npz      one fit and its evaluation (`training.compare.outcome`)
+    trec/                       runs of the first seed, and qrels
 
 ``NAME`` is ``own`` for the data's own split, else ``fold1``, ``fold2``, …. An entry is a
 method with a preset; its name is the method's, followed by ``@PRESET`` where that is not
 the preset of the whole comparison. ``compare.json`` holds ``format``, ``version``,
-``command``, ``environment``, ``request``, ``data`` (name, path, sha256, modalities, and per
-split the queries, gallery and class counts), ``entries`` (``name``, ``method``, ``preset``,
-``title``, ``source``, ``supervision``, ``status``, ``reason``, ``pairs``, ``settings``,
-``notes``, ``last_epoch``: mAP by direction) and ``trec`` (entry to file names).
-
-A job's JSON holds ``key``, ``job`` (entry, method, preset, overrides, seed, fold, direction,
-tune, detail), ``status`` (``ok``, ``not applicable`` or ``failed``), ``reason``, ``settings``,
-``selection`` (metric, score, candidates with settings, score and directions, chosen),
-``history`` (a record per epoch: epoch, loss terms, validation, a value per direction),
-``best_epoch``, ``notes``, ``pairs``, ``fit_split``, ``train_seconds``,
-``evaluate_seconds``, ``parameters``, ``directions`` (as ``evaluate --format json`` prints),
-``curves`` (as in a run's evaluation card) and ``last_epoch`` (mAP by direction, or null).
-Its npz holds, per direction, ``DIRECTION.METRIC`` with a value per query, NaN where the
-query has none, and per modality ``embedding.MODALITY``.
+``command``, ``environment``, ``request``, ``jobs`` (their keys), ``entries`` (``name``,
+``method``, ``preset``, ``title``, ``source``, ``supervision``, ``status``, ``reason``,
+``pairs``, ``last_epoch``: mAP by direction, ``trec``: file names), and ``data``: ``name``,
+``path``, ``sha256``, ``frontends``, ``split``, ``directions``, and ``splits``, where every
+NAME has per modality ``items`` and ``classes`` (counts) of the scored part.
 """
 
 from __future__ import annotations
@@ -35,88 +25,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
-from crossmodal.errors import ConfigError, DataError
+from crossmodal.errors import ConfigError
 from crossmodal.modality import Direction, Modality, parse_direction, parse_modality
+from training.compare.outcome import Matrix, Outcome, PerQuery, mean_of, per_query
 
 FORMAT = 1
 CARD, TABLE, FOLDS = "compare.json", "table.json", "folds.json"
 JOBS, SPLITS, TREC = "jobs", "splits", "trec"
-OK, NOT_APPLICABLE, FAILED = "ok", "not applicable", "failed"
-
-Matrix = Float32[np.ndarray, "items dim"]
-PerQuery = Float64[np.ndarray, "queries"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One job's result: its JSON, and its arrays read when asked for."""
-
-    path: Path
-    values: Mapping[str, Any]
-
-    @classmethod
-    def open(cls, path: Path) -> Outcome:
-        """Read a job's JSON.
-
-        Raises:
-            DataError: If the file is no finished job.
-        """
-        try:
-            return cls(path, json.loads(path.read_text()))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: not a finished job") from error
-
-    @property
-    def entry(self) -> str:
-        """Name of the entry it belongs to."""
-        return str(self.values["job"]["entry"])
-
-    @property
-    def seed(self) -> int:
-        """Seed of the fit."""
-        return int(self.values["job"]["seed"])
-
-    @property
-    def fold(self) -> int | None:
-        """Number of the fold it was scored on, from 1; None for the data's own split."""
-        fold: int | None = self.values["job"]["fold"]
-        return fold
-
-    @property
-    def ok(self) -> bool:
-        """Whether it was fitted and scored."""
-        return bool(self.values["status"] == OK)
-
-    @property
-    def directions(self) -> tuple[Direction, ...]:
-        """The directions it was scored in."""
-        return tuple(parse_direction(name) for name in self.values["directions"])
-
-    def per_query(self, direction: Direction, metric: str) -> PerQuery:
-        """Return a metric of every query, NaN where it has none."""
-        return np.asarray(self._array(f"{direction}.{metric}"), dtype=np.float64)
-
-    def embeddings(self) -> dict[Modality, Matrix]:
-        """Return the embeddings of the scored items; empty unless ``detail`` was asked."""
-        names = [n for n in self._names if n.startswith("embedding.")]
-        return {parse_modality(n.partition(".")[2]): self._array(n) for n in names}
-
-    @cached_property
-    def _names(self) -> tuple[str, ...]:
-        with np.load(self.path.with_suffix(".npz"), allow_pickle=False) as arrays:
-            return tuple(arrays.files)
-
-    def _array(self, name: str) -> np.ndarray:
-        with np.load(self.path.with_suffix(".npz"), allow_pickle=False) as arrays:
-            array: np.ndarray = arrays[name]
-            return array
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,36 +174,3 @@ class Results:
 
     def _in(self, name: str, direction: Direction) -> list[Outcome]:
         return [o for o in self.of(name) if direction in o.directions]
-
-
-def per_query(outcomes: Sequence[Outcome], direction: Direction, metric: str) -> PerQuery:
-    """Return a metric of every query: the mean over seeds, folds one after another."""
-    by_fold: dict[int, list[PerQuery]] = {}
-    for outcome in outcomes:
-        if direction in outcome.directions:
-            found = outcome.per_query(direction, metric)
-            by_fold.setdefault(outcome.fold or 0, []).append(found)
-    parts = [np.mean(by_fold[fold], axis=0) for fold in sorted(by_fold)]
-    return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def mean_of(trees: Sequence[Any]) -> Any:
-    """Return one JSON value whose numbers are the means over values of one structure.
-
-    Where structures differ, or a leaf is no number, the first is taken.
-    """
-    first, *others = trees
-    if isinstance(first, bool) or not others:
-        return first
-    if isinstance(first, int | float):
-        numbers = [t for t in trees if isinstance(t, int | float)]
-        return float(np.mean(numbers)) if len(numbers) == len(trees) else first
-    if isinstance(first, dict):
-        if any(not isinstance(t, dict) or t.keys() != first.keys() for t in others):
-            return first
-        return {key: mean_of([t[key] for t in trees]) for key in first}
-    if isinstance(first, list):
-        if any(not isinstance(t, list) or len(t) != len(first) for t in others):
-            return first
-        return [mean_of([t[i] for t in trees]) for i in range(len(first))]
-    return first
