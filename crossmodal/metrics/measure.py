@@ -72,9 +72,12 @@ def in_blocks(search: Search, work: Callable[[Scores, int], Found]) -> Iterator[
         What the blocks gave, in order.
     """
     queries, rows = len(search.queries), len(search.gallery)
+    pieces = blocks(queries, rows, PIECE_SCORES)
+    product = np.empty((max(end - begin for begin, end in pieces), rows))
     with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
-        for begin, end in blocks(queries, rows, PIECE_SCORES):
-            scores = search.queries[begin:end] @ search.gallery.T
+        for begin, end in pieces:  # each overwrites the scores of the one before
+            scores = product[: end - begin]
+            np.matmul(search.queries[begin:end], search.gallery.T, out=scores)
             yield from pool.map(
                 lambda block, scores=scores, begin=begin: work(
                     scores[slice(*block)], begin + block[0]
