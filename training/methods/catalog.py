@@ -8,7 +8,9 @@ from typing import Any
 from crossmodal.errors import ConfigError
 from training.config import Settings
 from training.methods.c_cca import ClusterCca
+from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
+from training.methods.kcca import KernelCca
 from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
@@ -17,7 +19,9 @@ from training.methods.supcon import Supcon
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
     "cca": Cca(),
+    "kcca": KernelCca(),
     "c_cca": ClusterCca(),
+    "c_kcca": ClusterKernelCca(),
     "posterior_product": PosteriorProduct(),
     "supcon": Supcon(),
 }
