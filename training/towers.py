@@ -24,6 +24,13 @@ def unit_norm(rows: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
     return rows / norms.clamp(min=SMALLEST_NORM)
 
 
+def squared_lift(posterior: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch 1"]:
+    r"""Return $1 - \sum_c p_c^2$ of probabilities, exact also where one is nearly 1."""
+    rest = torch.topk(posterior, posterior.shape[1]).values[:, 1:]
+    others = rest.sum(dim=1, keepdim=True)
+    return 2 * others - others.square() - rest.square().sum(dim=1, keepdim=True)
+
+
 class Standardizer(nn.Module):
     """Subtracts the training mean and divides by the training standard deviation."""
 

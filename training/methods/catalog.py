@@ -10,6 +10,7 @@ from training.config import Settings
 from training.methods.c_cca import ClusterCca
 from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
+from training.methods.earshot import Earshot
 from training.methods.kcca import KernelCca
 from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
@@ -24,6 +25,7 @@ METHODS: Mapping[str, Method[Any]] = {
     "c_kcca": ClusterKernelCca(),
     "posterior_product": PosteriorProduct(),
     "supcon": Supcon(),
+    "earshot": Earshot(),
 }
 
 
