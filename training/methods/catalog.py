@@ -13,11 +13,15 @@ from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
 from training.methods.supcon import Supcon
+from training.methods.tnn import Tnn
+from training.methods.tnn_c_cca import TnnCCca
 
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
     "cca": Cca(),
     "c_cca": ClusterCca(),
+    "tnn": Tnn(),
+    "tnn_c_cca": TnnCCca(),
     "posterior_product": PosteriorProduct(),
     "supcon": Supcon(),
 }

@@ -17,11 +17,14 @@ from training.selection import Fitted, fit_method, restore
 from training.validation import embed, score
 
 A, V = Modality.AUDIO, Modality.VISUAL
+TRIPLET = {"epochs": "25", "hidden": "24", "dim": "6", "items_per_class": "4"}
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "supcon": (
         "supcon",
         {"epochs": "40", "hidden": "32", "dim": "8", "items_per_class": "4"},
     ),
+    "tnn": ("tnn", TRIPLET),
+    "tnn_c_cca": ("tnn_c_cca", TRIPLET),
     "cca": ("cca", {"k": "4"}),
     "c_cca": ("c_cca", {"ridge": "0.1"}),
     "posterior_product": ("posterior_product", {"classifier": "logistic", "c": "0.1"}),
