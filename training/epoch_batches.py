@@ -20,13 +20,12 @@ ORDERS = ("stratified", "shuffled", "sequential")
 
 
 class EpochBatches:
-    """Deals every item exactly once an epoch; partners share a batch.
+    """Deals every pair, and every row without a partner, once an epoch.
 
-    Every pair, and every row without a partner, takes a place in [0, 1); batch b of n
-    holds the places from b/n to (b+1)/n. The order decides the places: ``stratified``
-    spreads each class evenly, so that every batch has its share to within one item;
-    ``shuffled`` draws them by chance; ``sequential`` goes by the file, so that a file
-    sorted by class gives batches of one class.
+    Each takes a place in [0, 1); batch b of n holds the places from b/n to (b+1)/n. The
+    order decides the places: ``stratified`` spreads each class evenly, so that every batch
+    has its share to within one item; ``shuffled`` draws them by chance; ``sequential`` goes
+    by the file, so that a file sorted by class gives batches of one class.
     """
 
     def __init__(
@@ -49,12 +48,11 @@ class EpochBatches:
         self._data = data
         self._rng = rng
         self._order = order
-        self._pair_of = {
-            m: np.full(len(labels), UNPAIRED, dtype=np.int64)
+        self._pairs: Mapping[Modality, Rows] = data.pairs or {}
+        self._alone = {
+            m: np.setdiff1d(np.arange(len(labels)), self._pairs.get(m, ()))
             for m, labels in data.labels.items()
         }
-        for modality, rows in (data.pairs or {}).items():
-            self._pair_of[modality][rows] = np.arange(len(rows))
         fewest = min(len(labels) for labels in data.labels.values())
         if fewest < 2:
             raise DataError(f"{fewest} training items in a modality, expected 2 or more")
@@ -66,36 +64,32 @@ class EpochBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Deal one epoch."""
-        batch_of = {
-            m: (places * self._count).astype(np.int64)
-            for m, places in self._epoch().items()
+        first = self._data.modalities[0]
+        paired = self._pairs.get(first, np.zeros(0, dtype=np.int64))
+        pair_batch = self._batches(self._data.labels[first][paired], paired)
+        alone_batch = {
+            m: self._batches(self._data.labels[m][rows], rows)
+            for m, rows in self._alone.items()
         }
         for number in range(self._count):
-            rows = {m: np.flatnonzero(of == number) for m, of in batch_of.items()}
+            pairs = np.flatnonzero(pair_batch == number)
+            rows, members = {}, {}
+            for modality, batch in alone_batch.items():
+                alone = self._alone[modality][batch == number]
+                own = self._pairs[modality][pairs] if len(pairs) else alone[:0]
+                rows[modality] = np.concatenate([own, alone])
+                members[modality] = np.append(pairs, np.full(len(alone), UNPAIRED))
             if any(len(chosen) < 2 for chosen in rows.values()):
                 continue  # nothing to compare; class shares of tiny sets can leave a gap
             yield Batch(
                 rows=rows,
                 labels={m: self._data.labels[m][chosen] for m, chosen in rows.items()},
-                pairs={m: self._pair_of[m][chosen] for m, chosen in rows.items()},
+                pairs=members,
             )
 
-    def _epoch(self) -> Mapping[Modality, Places]:
-        """Return the place of every row."""
-        of_pairs: Places = np.zeros(0)
-        if self._data.pairs is not None:
-            first = self._data.modalities[0]
-            rows = self._data.pairs[first]
-            of_pairs = self._places(self._data.labels[first][rows], rows)
-        places = {}
-        for modality, pair_of in self._pair_of.items():
-            alone = np.flatnonzero(pair_of == UNPAIRED)
-            labels = self._data.labels[modality][alone]
-            places[modality] = np.zeros(len(pair_of))
-            places[modality][alone] = self._places(labels, alone)
-            paired = pair_of != UNPAIRED
-            places[modality][paired] = of_pairs[pair_of[paired]]
-        return places
+    def _batches(self, labels: Rows, rows: Rows) -> Rows:
+        """Return which batch each of some pairs or rows is in."""
+        return (self._places(labels, rows) * self._count).astype(np.int64)
 
     def _places(self, labels: Rows, rows: Rows) -> Places:
         if self._order == "sequential":

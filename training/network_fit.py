@@ -32,6 +32,7 @@ class NetworkSettings(Settings):
 
     Attributes:
         epochs: Passes over the training data.
+        least_steps: Small data is passed over more often, until it gives that many steps.
         optimizer: One of OPTIMIZERS.
         rate: Highest learning rate.
         weight_decay: Of matrices.
@@ -47,6 +48,7 @@ class NetworkSettings(Settings):
     """
 
     epochs: int = 30
+    least_steps: int = 0
     optimizer: str = "adamw"
     rate: float = 1e-3
     weight_decay: float = 1e-4
@@ -61,6 +63,7 @@ class NetworkSettings(Settings):
 
     def __post_init__(self) -> None:
         check_range("epochs", self.epochs, 1, 100_000)
+        check_range("least_steps", self.least_steps, 0, 100_000_000)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_range("rate", self.rate, 1e-8, 10)
         check_range("weight_decay", self.weight_decay, 0, 10)
@@ -73,10 +76,10 @@ class NetworkSettings(Settings):
         check_range("items_per_class", self.items_per_class, 1, 100_000)
         check_range("score_every", self.score_every, 1, 100_000)
 
-    def optimization(self) -> Optimization:
-        """Return how the networks are trained."""
+    def optimization(self, batches: int) -> Optimization:
+        """Return how the networks are trained, for a number of batches per epoch."""
         return Optimization(
-            epochs=self.epochs,
+            epochs=max(self.epochs, math.ceil(self.least_steps / batches)),
             rate=self.rate,
             weight_decay=self.weight_decay,
             optimizer=self.optimizer,

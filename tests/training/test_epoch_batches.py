@@ -35,6 +35,22 @@ def test_an_epoch_deals_every_item_exactly_once(
 
 
 @pytest.mark.parametrize("order", ORDERS)
+def test_row_in_several_drawn_pairs_meets_each_of_its_partners(
+    make_data: MakeData, order: str
+) -> None:
+    data = make_data(unequal=True).with_drawn_pairs(0)
+    assert data.pairs is not None
+    seen: list[int] = []
+    for batch in EpochBatches(data, 4, np.random.default_rng(0), order):
+        np.testing.assert_array_equal(batch.pairs[A], batch.pairs[V])
+        for modality in (A, V):
+            expected = data.pairs[modality][batch.pairs[modality]]
+            np.testing.assert_array_equal(batch.rows[modality], expected)
+        seen += batch.pairs[A].tolist()
+    assert sorted(seen) == list(range(len(data.pairs[A])))
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_partners_share_a_batch_even_if_their_rows_differ(
     make_data: MakeData, order: str
 ) -> None:

@@ -11,7 +11,7 @@ from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.epoch_batches import EpochBatches
 from training.methods.method import FitContext
-from training.network_fit import Features, NetworkFit, NetworkSettings
+from training.network_fit import Features, Loss, NetworkFit, NetworkSettings
 from training.networks import NetworkTower, mlp, modules_of
 from training.sampling import BalancedBatches, Batch
 
@@ -39,6 +39,11 @@ def fitting(
     return fit, towers, log
 
 
+def run(fit: NetworkFit, settings: NetworkSettings, data: TrainingData, loss: Loss) -> None:
+    batches = settings.batches(data, 0)
+    fit.run(batches, loss, settings.optimization(len(batches)))
+
+
 def test_stages_count_on_and_score_every_nth_epoch_and_each_last(
     make_data: MakeData,
 ) -> None:
@@ -50,7 +55,7 @@ def test_stages_count_on_and_score_every_nth_epoch_and_each_last(
         return {"loss": (towers[A].outputs(rows[A]) ** 2).mean()}
 
     for _ in range(2):
-        fit.run(settings.batches(data, 0), loss, settings.optimization())
+        run(fit, settings, data, loss)
     assert [record["epoch"] for record in log] == [1, 2, 3, 4, 5, 6]
     assert [record["epoch"] for record in log if "validation" in record] == [2, 3, 4, 6]
     scores = {r["epoch"]: r["validation"] for r in log if "validation" in r}
@@ -73,7 +78,7 @@ def test_loss_takes_the_rows_of_its_batch(make_data: MakeData) -> None:
 
     fit, towers, _ = fitting(data, None)
     settings = NetworkSettings(epochs=1, batch=16, sampler="shuffled")
-    fit.run(settings.batches(data, 0), loss, settings.optimization())
+    run(fit, settings, data, loss)
     assert seen == [16, 16, 16]
     assert fit.finish().best_epoch == 1
 
@@ -88,7 +93,7 @@ def test_rows_given_instead_of_features_are_what_losses_take(make_data: MakeData
 
     fit, towers, _ = fitting(data, None, inputs=numbers)
     settings = NetworkSettings(epochs=1, sampler="stratified")
-    fit.run(settings.batches(data, 0), loss, settings.optimization())
+    run(fit, settings, data, loss)
 
 
 def test_divergence_is_reported(make_data: MakeData) -> None:
@@ -100,7 +105,7 @@ def test_divergence_is_reported(make_data: MakeData) -> None:
         return {"loss": towers[A].outputs(rows[A]).sum() * float("inf")}
 
     with pytest.raises(DataError, match="training diverged in epoch 1"):
-        fit.run(settings.batches(data, 0), loss, settings.optimization())
+        run(fit, settings, data, loss)
 
 
 def test_sampler_is_the_one_asked_for(make_data: MakeData) -> None:
@@ -110,6 +115,13 @@ def test_sampler_is_the_one_asked_for(make_data: MakeData) -> None:
     assert isinstance(by_size, EpochBatches)
     assert len(by_size) == 3
     assert len(NetworkSettings(sampler="stratified").batches(data, 0, count=5)) == 5
+
+
+def test_small_data_is_passed_over_more_often() -> None:
+    settings = NetworkSettings(epochs=10, least_steps=100)
+    assert settings.optimization(3).epochs == 34
+    assert settings.optimization(10).epochs == 10
+    assert settings.optimization(500).epochs == 10
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ class Tnn:
         fitting = NetworkFit(
             towers, modules_of(towers), train, validation, context, settings.score_every
         )
-        fitting.run(batches, loss, settings.optimization())
+        fitting.run(batches, loss, settings.optimization(len(batches)))
         return fitting.finish()
 
     def per_direction(

@@ -211,7 +211,7 @@ class TnnCCca:
             settings.score_every,
             inputs=components,
         )
-        fitting.run(batches, loss, settings.optimization())
+        fitting.run(batches, loss, settings.optimization(len(batches)))
         return fitting.finish()
 
     def per_direction(
