@@ -92,9 +92,14 @@ class ProjectionTower(nn.Module):
         self.offset.copy_(torch.from_numpy(offset))
         self.weight.copy_(torch.from_numpy(weight))
 
+    def outputs(self, features: Features) -> Float32[Tensor, "batch components"]:
+        """Return projections as they are, before the norm."""
+        projected: Tensor = (self.standardize(features) - self.offset) @ self.weight
+        return projected
+
     def forward(self, features: Features) -> Float32[Tensor, "batch components"]:
         """Return unit-norm projections."""
-        return unit_norm((self.standardize(features) - self.offset) @ self.weight)
+        return unit_norm(self.outputs(features))
 
 
 class MlpTower(nn.Module):

@@ -7,15 +7,21 @@ from typing import Any
 
 from crossmodal.errors import ConfigError
 from training.config import Settings
+from training.methods.aadml import Aadml
 from training.methods.c_cca import ClusterCca
 from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
+from training.methods.cctl import Cctl
+from training.methods.dscmr import Dscmr
 from training.methods.earshot import Earshot
 from training.methods.kcca import KernelCca
 from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
 from training.methods.supcon import Supcon
+from training.methods.tnn import Tnn
+from training.methods.tnn_c_cca import TnnCCca
+from training.methods.two_stage_triplet import TwoStageTriplet
 
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
@@ -23,6 +29,12 @@ METHODS: Mapping[str, Method[Any]] = {
     "kcca": KernelCca(),
     "c_cca": ClusterCca(),
     "c_kcca": ClusterKernelCca(),
+    "tnn": Tnn(),
+    "tnn_c_cca": TnnCCca(),
+    "dscmr": Dscmr(),
+    "cctl": Cctl(),
+    "two_stage_triplet": TwoStageTriplet(),
+    "aadml": Aadml(),
     "posterior_product": PosteriorProduct(),
     "supcon": Supcon(),
     "earshot": Earshot(),
