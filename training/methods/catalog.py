@@ -7,6 +7,7 @@ from typing import Any
 
 from crossmodal.errors import ConfigError
 from training.config import Settings
+from training.methods.acmr import Acmr
 from training.methods.c_cca import ClusterCca
 from training.methods.cca import Cca
 from training.methods.method import Method
@@ -19,6 +20,7 @@ METHODS: Mapping[str, Method[Any]] = {
     "cca": Cca(),
     "c_cca": ClusterCca(),
     "posterior_product": PosteriorProduct(),
+    "acmr": Acmr(),
     "supcon": Supcon(),
 }
 
