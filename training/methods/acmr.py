@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossmodal.errors import DataError
-from training.best_epoch import BestEpoch
-from training.config import Settings, check_choice, check_range
+from training.config import check_choice, check_range
 from training.data import UNLABELED, TrainingData
-from training.loop import train_epochs
 from training.losses.relative_distance import (
     dissimilar_hinge,
     nearest_of_another_class,
@@ -23,97 +20,51 @@ from training.losses.relative_distance import (
 )
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.modality_game import (
-    GAMES,
+    GameSettings,
     ModalityGame,
     Outputs,
+    play,
     projectors,
     two_at_a_time,
 )
-from training.networks import ACTIVATIONS, NetworkTower
-from training.optimization import SCHEDULES, Optimization
-from training.pair_batches import PairBatches
+from training.networks import NetworkTower
 from training.sampling import Batch
 
 VARIANTS = ("simple", "triplet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcmrSettings(Settings):
-    """Settings of adversarial cross-modal retrieval.
+class AcmrSettings(GameSettings):
+    """Settings of adversarial cross-modal retrieval, beside those of the game.
 
     Attributes:
         variant: ``triplet`` draws partners nearer than an item of another class;
             ``simple`` draws partners together and pushes other classes apart.
-        dim: Embedding size.
-        hidden: Width of the hidden layer.
-        wide: Width of one more layer before it, for features wider than that.
-        activation: Of the projectors' hidden layers; outputs are tanh.
-        dropout: Share of hidden units dropped in training.
-        standardize: Whether features are standardised first.
         label_weight: Weight of the classifier's cross-entropy.
         pair_weight: Weight of the triplets, or of the partners' distance.
         dissimilar_weight: Weight of the push between classes; variant simple.
         margin: Of triplets and push, in squared units.
         factor: Weight of the positive's distance within a triplet.
         pooled: Whether triplets are summed over the batch before their hinge.
-        game: ``reversal``, ``detached`` (the critic's gradient never reaches the
-            projectors) or ``off``.
-        game_weight: Highest weight of the game.
-        critic_activation: Of the critic's hidden layers.
         train_classifier: Whether the label classifier is trained or stays as drawn.
-        shuffle: Whether the pairs come in an order of chance.
-        rate: Highest learning rate of Adam.
-        beta1: Its decay of the mean gradient.
-        weight_decay: Of matrices.
-        schedule: Of the rate.
-        epochs: Passes over the pairs.
-        batch: Pairs per batch.
     """
 
     variant: str = "triplet"
-    dim: int = 40
-    hidden: int = 256
-    wide: int = 512
-    activation: str = "relu"
-    dropout: float = 0.3
-    standardize: bool = True
     label_weight: float = 1.0
     pair_weight: float = 0.1
     dissimilar_weight: float = 0.02
     margin: float = 0.1
     factor: float = 5.0
     pooled: bool = False
-    game: str = "reversal"
-    game_weight: float = 0.1
-    critic_activation: str = "relu"
     train_classifier: bool = True
-    shuffle: bool = True
-    rate: float = 1e-3
-    beta1: float = 0.5
-    weight_decay: float = 1e-4
-    schedule: str = "cosine"
-    epochs: int = 30
-    batch: int = 128
 
     def __post_init__(self) -> None:
+        GameSettings.__post_init__(self)
         check_choice("variant", self.variant, VARIANTS)
-        check_range("dim", self.dim, 4, 4096)
-        check_range("hidden", self.hidden, 1, 65536)
-        check_range("wide", self.wide, 1, 65536)
-        check_choice("activation", self.activation, tuple(ACTIVATIONS))
-        check_range("dropout", self.dropout, 0, 0.95)
-        for name in ("label_weight", "pair_weight", "dissimilar_weight", "game_weight"):
+        for name in ("label_weight", "pair_weight", "dissimilar_weight"):
             check_range(name, getattr(self, name), 0, 1e6)
         check_range("margin", self.margin, 0, 1e3)
         check_range("factor", self.factor, 0, 1e3)
-        check_choice("game", self.game, GAMES)
-        check_choice("critic_activation", self.critic_activation, tuple(ACTIVATIONS))
-        check_range("rate", self.rate, 1e-8, 10)
-        check_range("beta1", self.beta1, 0, 0.9999)
-        check_range("weight_decay", self.weight_decay, 0, 10)
-        check_choice("schedule", self.schedule, tuple(SCHEDULES))
-        check_range("epochs", self.epochs, 1, 100_000)
-        check_range("batch", self.batch, 2, 1_000_000)
 
 
 PAPER = AcmrSettings(
@@ -183,14 +134,7 @@ class Acmr:
 
     def build(self, settings: AcmrSettings, problem: Problem) -> Towers:
         """Return one projector per modality."""
-        return projectors(
-            problem,
-            dim=settings.dim,
-            hidden=settings.hidden,
-            wide=settings.wide,
-            activation=settings.activation,
-            dropout=settings.dropout,
-        )
+        return projectors(settings, problem)
 
     def fit(
         self,
@@ -210,39 +154,10 @@ class Acmr:
         train = train.with_drawn_pairs(context.seed)
         if not any((labels != UNLABELED).any() for labels in train.labels.values()):
             raise DataError("adversarial cross-modal retrieval needs labels, found none")
-        model = AcmrModel(towers, len(train.classes), settings).to(context.device)
-        if settings.standardize:
-            for modality, tower in towers.items():
-                cast(NetworkTower, tower).standardize.fit(train.features[modality])
-        batches = PairBatches(
-            train,
-            settings.batch,
-            np.random.default_rng(context.seed),
-            shuffle=settings.shuffle,
+        model = AcmrModel(towers, len(train.classes), settings)
+        return play(
+            model, model.game, model.losses, towers, train, validation, settings, context
         )
-        features = {
-            m: torch.from_numpy(train.features[m]).to(context.device)
-            for m in train.modalities
-        }
-        keeper = BestEpoch(towers, validation, context.log)
-        train_epochs(
-            model,
-            lambda epoch: model.game.dealt(batches, epoch, settings.epochs),
-            lambda batch: model.losses(features, batch),
-            Optimization(
-                epochs=settings.epochs,
-                rate=settings.rate,
-                weight_decay=settings.weight_decay,
-                optimizer="adam",
-                schedule=settings.schedule,
-                betas=(settings.beta1, 0.999),
-                clip=None,
-            ),
-            steps_per_epoch=len(batches),
-            device=context.device,
-            after_epoch=keeper.see,
-        )
-        return keeper.finish()
 
     def refits(self, settings: AcmrSettings) -> bool:
         """Validation chose the epoch, so it stays out of training."""
@@ -263,13 +178,7 @@ class AcmrModel(nn.Module):
         self.settings = settings
         self.classifier = nn.Linear(settings.dim, classes)
         self.classifier.requires_grad_(settings.train_classifier)
-        self.game = ModalityGame(
-            towers,
-            settings.dim,
-            activation=settings.critic_activation,
-            game=settings.game,
-            weight=settings.game_weight,
-        )
+        self.game = ModalityGame(towers, settings)
 
     def losses(self, features: Outputs, batch: Batch) -> dict[str, Tensor]:
         """Return the loss and its terms, summed over modalities and their pairs."""
@@ -283,7 +192,7 @@ class AcmrModel(nn.Module):
             terms["triplets"] = self._triplets(outputs, labels, features, batch)
         else:
             terms["pairs"], terms["dissimilar"] = self._simple(outputs, labels)
-        terms |= self.game.adversarial(outputs)
+        terms |= self.game.critic_loss(outputs)
         weights = {
             "labels": self.settings.label_weight,
             "triplets": self.settings.pair_weight,

@@ -14,12 +14,14 @@ from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
 from training.methods.supcon import Supcon
+from training.methods.ucal import Ucal
 
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
     "cca": Cca(),
     "c_cca": ClusterCca(),
     "posterior_product": PosteriorProduct(),
+    "ucal": Ucal(),
     "acmr": Acmr(),
     "supcon": Supcon(),
 }

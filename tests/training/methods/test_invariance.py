@@ -23,6 +23,7 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
         {"epochs": "40", "hidden": "32", "dim": "8", "items_per_class": "4"},
     ),
     "acmr": ("acmr", {"epochs": "15", "hidden": "32", "batch": "16"}),
+    "ucal": ("ucal", {"epochs": "15", "hidden": "32", "batch": "16"}),
     "cca": ("cca", {"k": "4"}),
     "c_cca": ("c_cca", {"ridge": "0.1"}),
     "posterior_product": ("posterior_product", {"classifier": "logistic", "c": "0.1"}),
