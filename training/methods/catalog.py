@@ -9,7 +9,9 @@ from crossmodal.errors import ConfigError
 from training.config import Settings
 from training.methods.acmr import Acmr
 from training.methods.c_cca import ClusterCca
+from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
+from training.methods.kcca import KernelCca
 from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
@@ -19,7 +21,9 @@ from training.methods.ucal import Ucal
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
     "cca": Cca(),
+    "kcca": KernelCca(),
     "c_cca": ClusterCca(),
+    "c_kcca": ClusterKernelCca(),
     "posterior_product": PosteriorProduct(),
     "ucal": Ucal(),
     "acmr": Acmr(),
