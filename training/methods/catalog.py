@@ -17,6 +17,7 @@ from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
 from training.methods.supcon import Supcon
 from training.methods.ucal import Ucal
+from training.methods.ugach import Ugach
 
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
@@ -25,6 +26,7 @@ METHODS: Mapping[str, Method[Any]] = {
     "c_cca": ClusterCca(),
     "c_kcca": ClusterKernelCca(),
     "posterior_product": PosteriorProduct(),
+    "ugach": Ugach(),
     "ucal": Ucal(),
     "acmr": Acmr(),
     "supcon": Supcon(),

@@ -51,7 +51,8 @@ def test_partners_distance_alone_collapses_and_the_floor_prevents_it(
     rows = torch.from_numpy(data.features[A])
     spread = {}
     for floor in ("0", "0.5"):
-        overrides = {**SMALL, "var_floor": floor, "game": "off", "epochs": "40"}
+        overrides = {**SMALL, "var_floor": floor, "game": "off", "dropout": "0"}
+        overrides["epochs"] = "60"
         tower = fit_method("ucal", "tuned", overrides, data, None).towers[A]
         assert isinstance(tower, NetworkTower)
         spread[floor] = tower.outputs(rows).std(dim=0).mean().item()
