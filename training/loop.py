@@ -69,12 +69,21 @@ def train_epochs(
             for name, value in terms.items():
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach()
         means = {name: float(value) / count for name, value in sums.items()}
-        if not math.isfinite(means["loss"]):
-            raise DataError(
-                f"training diverged in epoch {epoch}: the loss is {means['loss']}; lower "
-                "the learning rate or check the features for extreme values"
-            )
+        check_finite(epoch, means["loss"])
         after_epoch(epoch, means)
+
+
+def check_finite(epoch: int, loss: float) -> None:
+    """Check that an epoch's loss is a finite number.
+
+    Raises:
+        DataError: If it is not.
+    """
+    if not math.isfinite(loss):
+        raise DataError(
+            f"training diverged in epoch {epoch}: the loss is {loss}; lower the learning "
+            "rate or check the features for extreme values"
+        )
 
 
 def _precision(device: torch.device) -> torch.dtype | None:

@@ -8,6 +8,7 @@ from typing import Any
 from crossmodal.errors import ConfigError
 from training.config import Settings
 from training.methods.aadml import Aadml
+from training.methods.acmr import Acmr
 from training.methods.c_cca import ClusterCca
 from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
@@ -22,6 +23,8 @@ from training.methods.supcon import Supcon
 from training.methods.tnn import Tnn
 from training.methods.tnn_c_cca import TnnCCca
 from training.methods.two_stage_triplet import TwoStageTriplet
+from training.methods.ucal import Ucal
+from training.methods.ugach import Ugach
 
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
@@ -36,6 +39,9 @@ METHODS: Mapping[str, Method[Any]] = {
     "two_stage_triplet": TwoStageTriplet(),
     "aadml": Aadml(),
     "posterior_product": PosteriorProduct(),
+    "ugach": Ugach(),
+    "ucal": Ucal(),
+    "acmr": Acmr(),
     "supcon": Supcon(),
     "earshot": Earshot(),
 }

@@ -112,7 +112,7 @@ class Dscmr:
                 dropout=settings.dropout,
                 batch_norm=settings.batch_norm,
             )
-            towers[modality] = NetworkTower(dim, nn.Sequential(*own[:-1], shared))
+            towers[modality] = NetworkTower(dim, nn.Sequential(*list(own)[:-1], shared))
         return towers
 
     def fit(
