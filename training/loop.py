@@ -105,19 +105,6 @@ def check_finite(epoch: int, loss: float) -> None:
         )
 
 
-def check_finite(epoch: int, loss: float) -> None:
-    """Check that an epoch's loss is a finite number.
-
-    Raises:
-        DataError: If it is not.
-    """
-    if not math.isfinite(loss):
-        raise DataError(
-            f"training diverged in epoch {epoch}: the loss is {loss}; lower the learning "
-            "rate or check the features for extreme values"
-        )
-
-
 def _precision(device: torch.device) -> torch.dtype | None:
     if device.type != "cuda":
         return None

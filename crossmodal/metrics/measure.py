@@ -47,9 +47,7 @@ class Task:
 
 def measure(task: Task) -> Measured:
     """Rank the whole gallery for every query, on a few threads."""
-    parts = in_blocks(
-        task.search, lambda scores, start: measure_block(task, scores, start)
-    )
+    parts = in_blocks(task.search, lambda scores, start: measure_block(task, scores, start))
     first, sums = next(parts)
     values = [first]
     for value, more in parts:  # added up as they come: sums are as long as the gallery

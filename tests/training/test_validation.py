@@ -20,9 +20,7 @@ MakeData = Callable[..., TrainingData]
 def fitted(data: TrainingData) -> Towers:
     method, settings = Cca(), CcaSettings(k=4)
     towers = method.build(settings, Problem.of(data))
-    method.fit(
-        towers, data, None, settings, FitContext(seed=0, device=torch.device("cpu"))
-    )
+    method.fit(towers, data, None, settings, FitContext(seed=0, device=torch.device("cpu")))
     return towers
 
 
