@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossmodal.errors import ConfigError, DataError
+from crossmodal.errors import ConfigError, DataError, DivergenceError
 from crossmodal.modality import Modality, parse_direction
+from training.best_epoch import BestEpoch
 from training.compare.comparison import compare
 from training.compare.pool import Task
 from training.compare.request import CompareRequest, parse_entries
@@ -169,8 +170,6 @@ def test_a_failing_method_is_a_row_with_the_reason(
 
 
 def _diverge(*given: object) -> None:
-    from crossmodal.errors import DivergenceError
-
     raise DivergenceError("training diverged in epoch 3")
 
 
@@ -285,3 +284,38 @@ def test_a_folder_of_something_else_is_left_alone(
         compare(request(make_file()), tmp_path / "out", execute)
     with pytest.raises(ConfigError, match="holds no finished comparison"):
         Results.open(tmp_path / "out")
+
+
+def test_an_interrupted_comparison_goes_on_at_the_next_epoch(
+    make_file: MakeFile,
+    execute: Execute,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    overrides = {"supcon": {"epochs": "5", "hidden": "8"}}
+    wanted = request(make_file(), "supcon", overrides=overrides, seeds=(0,))
+    whole = compare(wanted, tmp_path / "whole", execute)
+    monkeypatch.setattr("training.checkpoints.INTERVAL_S", 0.0)
+    epochs: list[int] = []
+    see = BestEpoch.see
+
+    def interrupting(keeper: BestEpoch, epoch: int, terms: dict[str, float]) -> None:
+        epochs.append(epoch)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+        see(keeper, epoch, terms)
+
+    monkeypatch.setattr(BestEpoch, "see", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        compare(wanted, tmp_path / "out", execute)
+    assert not (tmp_path / "out" / "compare.json").exists()
+    resumed = compare(wanted, tmp_path / "out", execute)
+    assert epochs == [1, 2, 3, 3, 4, 5]
+    assert not list((tmp_path / "out" / "jobs").glob("*.partial"))
+    (before,), (after,) = whole.of("supcon"), resumed.of("supcon")
+    for field in ("history", "selection", "best_epoch", "directions", "last_epoch"):
+        assert before.values[field] == after.values[field]
+    for modality in (A, V):
+        np.testing.assert_array_equal(
+            whole.embeddings("supcon")[modality], resumed.embeddings("supcon")[modality]
+        )
