@@ -24,6 +24,8 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "cca": ("cca", {"k": "4"}),
     "c_cca": ("c_cca", {"ridge": "0.1"}),
+    "kcca": ("kcca", {"k": "5", "ridge": "0.01"}),
+    "c_kcca": ("c_kcca", {"k": "5", "ridge": "0.01"}),
     "posterior_product": ("posterior_product", {"classifier": "logistic", "c": "0.1"}),
     "posterior_product with networks": (
         "posterior_product",
