@@ -106,4 +106,4 @@ def test_a_third_of_3000_items_as_landmarks_finds_what_all_find() -> None:
         ours = projected(some[number], fresh[number], getattr(near, side))
         for component in range(2):
             found = np.corrcoef(ours[:, component], theirs[:, component])[0, 1]
-            assert found > 0.999
+            assert abs(found) > 0.999  # a sign is chosen by the landmarks' weights

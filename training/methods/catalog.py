@@ -8,12 +8,15 @@ from typing import Any
 from crossmodal.errors import ConfigError
 from training.config import Settings
 from training.methods.c_cca import ClusterCca
+from training.methods.c_dcca import ClusterDeepCca
 from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
+from training.methods.dcca import DeepCca
 from training.methods.kcca import KernelCca
 from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
+from training.methods.s_dcca import SupervisedDeepCca
 from training.methods.supcon import Supcon
 
 METHODS: Mapping[str, Method[Any]] = {
@@ -22,6 +25,9 @@ METHODS: Mapping[str, Method[Any]] = {
     "kcca": KernelCca(),
     "c_cca": ClusterCca(),
     "c_kcca": ClusterKernelCca(),
+    "dcca": DeepCca(),
+    "c_dcca": ClusterDeepCca(),
+    "s_dcca": SupervisedDeepCca(),
     "posterior_product": PosteriorProduct(),
     "supcon": Supcon(),
 }

@@ -32,6 +32,14 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
         {"classifier": "mlp", "epochs": "20", "hidden": "16", "batch": "8"},
     ),
 }
+NETWORKS = {
+    "k": "3",
+    "left_layers": "24-5",
+    "right_layers": "24-5",
+    "epochs": "10",
+    "score_every": "5",
+}
+VARIANTS |= {name: (name, NETWORKS) for name in ("dcca", "c_dcca", "s_dcca")}
 VARIANTS |= {name: (name, {}) for name in METHODS if name not in VARIANTS}
 EXPORTABLE = [
     name for name, (method, _) in VARIANTS.items() if METHODS[method].card.exportable
