@@ -10,15 +10,18 @@ from training.config import Settings
 from training.methods.aadml import Aadml
 from training.methods.acmr import Acmr
 from training.methods.c_cca import ClusterCca
+from training.methods.c_dcca import ClusterDeepCca
 from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
 from training.methods.cctl import Cctl
+from training.methods.dcca import DeepCca
 from training.methods.dscmr import Dscmr
 from training.methods.earshot import Earshot
 from training.methods.kcca import KernelCca
 from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
+from training.methods.s_dcca import SupervisedDeepCca
 from training.methods.supcon import Supcon
 from training.methods.tnn import Tnn
 from training.methods.tnn_c_cca import TnnCCca
@@ -38,6 +41,9 @@ METHODS: Mapping[str, Method[Any]] = {
     "cctl": Cctl(),
     "two_stage_triplet": TwoStageTriplet(),
     "aadml": Aadml(),
+    "dcca": DeepCca(),
+    "c_dcca": ClusterDeepCca(),
+    "s_dcca": SupervisedDeepCca(),
     "posterior_product": PosteriorProduct(),
     "ugach": Ugach(),
     "ucal": Ucal(),
