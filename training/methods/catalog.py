@@ -8,6 +8,7 @@ from typing import Any
 from crossmodal.errors import ConfigError
 from training.config import Settings
 from training.methods.acmr import Acmr
+from training.methods.agah import Agah
 from training.methods.c_cca import ClusterCca
 from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
@@ -27,6 +28,7 @@ METHODS: Mapping[str, Method[Any]] = {
     "c_kcca": ClusterKernelCca(),
     "posterior_product": PosteriorProduct(),
     "ugach": Ugach(),
+    "agah": Agah(),
     "ucal": Ucal(),
     "acmr": Acmr(),
     "supcon": Supcon(),
