@@ -26,6 +26,8 @@ Strings = np.ndarray
 Rows = np.ndarray
 
 FORMAT = 1
+TEXTS = ("id", "label", "split", "pair", "group", "media")
+TIMES = ("start", "end", "duration")
 _TEXT = h5py.string_dtype("utf-8")
 
 
@@ -35,7 +37,8 @@ class ModalityFeatures:
 
     ``features`` is float32, (items, dim) or (items, time, dim). ``pair`` is equal for
     rows, also of other modalities, that show one event; ``group`` for rows that must
-    stay on one side of a split.
+    stay on one side of a split. ``media`` is the sha256 of the file a row was computed
+    from and ``duration`` the seconds of the stretch that was read, NaN if not known.
     """
 
     features: Float32[np.ndarray, "items *time dim"]
@@ -46,11 +49,13 @@ class ModalityFeatures:
     group: Strings
     start: Float64[np.ndarray, "items"]
     end: Float64[np.ndarray, "items"]
+    media: Strings
+    duration: Float64[np.ndarray, "items"]
     frontend: FrontEndSpec | None = None
 
     def __post_init__(self) -> None:
         count = len(self.features)
-        for column in ("id", "label", "split", "pair", "group", "start", "end"):
+        for column in (*TEXTS, *TIMES):
             if len(getattr(self, column)) != count:
                 raise DataError(
                     f"{column} has {len(getattr(self, column))} rows, features {count}"
@@ -121,10 +126,10 @@ def write_features(path: Path, data: FeaturesFile) -> None:
         for modality, table in data.modalities.items():
             group = file.create_group(modality.value)
             group.create_dataset("features", data=table.features)
-            for column in ("id", "label", "split", "pair", "group"):
+            for column in TEXTS:
                 group.create_dataset(column, data=list(getattr(table, column)), dtype=_TEXT)
-            group.create_dataset("start", data=table.start)
-            group.create_dataset("end", data=table.end)
+            for column in TIMES:
+                group.create_dataset(column, data=getattr(table, column))
             if table.frontend is not None:
                 group.attrs["frontend"] = json.dumps(asdict(table.frontend))
     draft.replace(path)
@@ -160,6 +165,8 @@ def table(
     group: Any = None,
     start: Any = None,
     end: Any = None,
+    media: Any = None,
+    duration: Any = None,
     frontend: FrontEndSpec | None = None,
 ) -> ModalityFeatures:
     """Return one modality's table; columns left out are filled with not-known."""
@@ -169,6 +176,11 @@ def table(
     def column(values: Any) -> Strings:
         return blank if values is None else np.array([str(v) for v in values], dtype=object)
 
+    def seconds(values: Any, unknown: float) -> np.ndarray:
+        if values is None:
+            return np.full(count, unknown)
+        return np.asarray(values, dtype=np.float64)
+
     return ModalityFeatures(
         features=np.ascontiguousarray(features, dtype=np.float32),
         id=column(id),
@@ -176,8 +188,10 @@ def table(
         split=column(split),
         pair=column(pair),
         group=column(group),
-        start=np.zeros(count) if start is None else np.asarray(start, dtype=np.float64),
-        end=np.full(count, np.nan) if end is None else np.asarray(end, dtype=np.float64),
+        start=seconds(start, 0.0),
+        end=seconds(end, np.nan),
+        media=column(media),
+        duration=seconds(duration, np.nan),
         frontend=frontend,
     )
 
@@ -193,14 +207,8 @@ def _read_ours(file: h5py.File, path: Path) -> FeaturesFile:
         missing = {"id", "label", "split"} - set(group)
         if missing:
             raise DataError(f"{name}: missing field {', '.join(sorted(missing))}")
-        columns = {
-            column: group[column].asstr()[()]
-            for column in ("id", "label", "split", "pair", "group")
-            if column in group
-        }
-        times = {
-            column: group[column][()] for column in ("start", "end") if column in group
-        }
+        columns = {column: group[column].asstr()[()] for column in TEXTS if column in group}
+        times = {column: group[column][()] for column in TIMES if column in group}
         spec = group.attrs.get("frontend")
         modalities[parse_modality(name)] = table(
             _numbers(group["features"], f"{name}/features"),

@@ -10,7 +10,7 @@ logarithm; the cube of triplets is never formed.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from training.config import check_choice
@@ -147,32 +147,21 @@ def _active(
 ) -> tuple[Float64[Tensor, "anchors positives"], Float64[Tensor, "anchors negatives"]]:
     """Return in how many kept, costing triplets of its anchor each distance takes part."""
     infinity = float("inf")
-    # what is no positive ends up below every negative, what is no negative above
+    ranked, order = to_negative.masked_fill(~different, infinity).sort(dim=1)
+    # the negatives of a positive are those of ranks first to last, last excluded
     reach = (to_positive + margin).masked_fill(~same, -infinity)
-    start = to_positive.masked_fill(~same, -infinity)
-    found = to_negative.masked_fill(~different, infinity)
-    sorted_found = found.sort(dim=1).values
-    of_positive = torch.searchsorted(sorted_found, reach)
-    of_negative = _above(reach, found, strictly=True)
+    last = torch.searchsorted(ranked, reach)
+    first = torch.zeros_like(last)
     if semi_hard:
-        of_positive = of_positive - torch.searchsorted(sorted_found, start, right=True)
-        of_negative = of_negative - _above(start, found, strictly=False)
-    zero = of_positive.new_zeros(())
-    return (
-        torch.where(same, of_positive, zero).double(),
-        torch.where(different, of_negative, zero).double(),
-    )
-
-
-def _above(
-    rows: Float[Tensor, "anchors some"],
-    bounds: Float[Tensor, "anchors more"],
-    *,
-    strictly: bool,
-) -> Int64[Tensor, "anchors more"]:
-    """Return how many entries of the anchor's row lie above (or at) each bound."""
-    ordered = rows.sort(dim=1).values
-    return rows.shape[1] - torch.searchsorted(ordered, bounds, right=strictly)
+        start = to_positive.masked_fill(~same, -infinity)
+        first = torch.searchsorted(ranked, start, right=True)
+        last = torch.maximum(first, last)
+    one = same.long()
+    steps = one.new_zeros(len(ranked), ranked.shape[1] + 1)
+    steps.scatter_add_(1, first, one).scatter_add_(1, last, -one)
+    by_rank = steps.cumsum(dim=1)[:, :-1]
+    of_negative = torch.zeros_like(by_rank).scatter_(1, order, by_rank)
+    return ((last - first) * one).double(), of_negative.double()
 
 
 def _hardest(
