@@ -11,15 +11,18 @@ from training.methods.aadml import Aadml
 from training.methods.acmr import Acmr
 from training.methods.agah import Agah
 from training.methods.c_cca import ClusterCca
+from training.methods.c_dcca import ClusterDeepCca
 from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
 from training.methods.cctl import Cctl
+from training.methods.dcca import DeepCca
 from training.methods.dscmr import Dscmr
 from training.methods.earshot import Earshot
 from training.methods.kcca import KernelCca
 from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
+from training.methods.s_dcca import SupervisedDeepCca
 from training.methods.supcon import Supcon
 from training.methods.tnn import Tnn
 from training.methods.tnn_c_cca import TnnCCca
@@ -33,6 +36,9 @@ METHODS: Mapping[str, Method[Any]] = {
     "kcca": KernelCca(),
     "c_cca": ClusterCca(),
     "c_kcca": ClusterKernelCca(),
+    "dcca": DeepCca(),
+    "c_dcca": ClusterDeepCca(),
+    "s_dcca": SupervisedDeepCca(),
     "tnn": Tnn(),
     "tnn_c_cca": TnnCCca(),
     "dscmr": Dscmr(),

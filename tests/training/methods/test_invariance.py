@@ -39,12 +39,22 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "cca": ("cca", {"k": "4"}),
     "c_cca": ("c_cca", {"ridge": "0.1"}),
+    "kcca": ("kcca", {"k": "5", "ridge": "0.01"}),
+    "c_kcca": ("c_kcca", {"k": "5", "ridge": "0.01"}),
     "posterior_product": ("posterior_product", {"classifier": "logistic", "c": "0.1"}),
     "posterior_product with networks": (
         "posterior_product",
         {"classifier": "mlp", "epochs": "20", "hidden": "16", "batch": "8"},
     ),
 }
+NETWORKS = {
+    "k": "3",
+    "left_layers": "24-5",
+    "right_layers": "24-5",
+    "epochs": "10",
+    "score_every": "5",
+}
+VARIANTS |= {name: (name, NETWORKS) for name in ("dcca", "c_dcca", "s_dcca")}
 VARIANTS |= {name: (name, {}) for name in METHODS if name not in VARIANTS}
 EXPORTABLE = [
     name for name, (method, _) in VARIANTS.items() if METHODS[method].card.exportable
