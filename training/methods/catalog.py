@@ -9,6 +9,7 @@ from crossmodal.errors import ConfigError
 from training.config import Settings
 from training.methods.aadml import Aadml
 from training.methods.acmr import Acmr
+from training.methods.agah import Agah
 from training.methods.c_cca import ClusterCca
 from training.methods.c_dcca import ClusterDeepCca
 from training.methods.c_kcca import ClusterKernelCca
@@ -35,17 +36,18 @@ METHODS: Mapping[str, Method[Any]] = {
     "kcca": KernelCca(),
     "c_cca": ClusterCca(),
     "c_kcca": ClusterKernelCca(),
+    "dcca": DeepCca(),
+    "c_dcca": ClusterDeepCca(),
+    "s_dcca": SupervisedDeepCca(),
     "tnn": Tnn(),
     "tnn_c_cca": TnnCCca(),
     "dscmr": Dscmr(),
     "cctl": Cctl(),
     "two_stage_triplet": TwoStageTriplet(),
     "aadml": Aadml(),
-    "dcca": DeepCca(),
-    "c_dcca": ClusterDeepCca(),
-    "s_dcca": SupervisedDeepCca(),
     "posterior_product": PosteriorProduct(),
     "ugach": Ugach(),
+    "agah": Agah(),
     "ucal": Ucal(),
     "acmr": Acmr(),
     "supcon": Supcon(),

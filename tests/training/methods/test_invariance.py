@@ -33,6 +33,10 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "acmr": ("acmr", {"epochs": "15", "hidden": "32", "batch": "16"}),
     "ucal": ("ucal", {"epochs": "15", "hidden": "32", "batch": "16"}),
     "ugach": ("ugach", {"hidden": "32", "neighbors": "4", "pretrain": "40", "batch": "16"}),
+    "agah": (
+        "agah",
+        {"epochs": "12", "hidden": "32", "width": "16", "items_per_class": "4"},
+    ),
     "cca": ("cca", {"k": "4"}),
     "c_cca": ("c_cca", {"ridge": "0.1"}),
     "kcca": ("kcca", {"k": "5", "ridge": "0.01"}),
