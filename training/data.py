@@ -113,7 +113,10 @@ def training_data(
     part = data.of_split(split).modalities
     for modality, table in part.items():
         if not len(table):
-            raise DataError(f"{data.name}: split {split} has no {modality} items")
+            raise DataError(
+                f"{data.name}: split {split} has no {modality} items; the column split of "
+                "a manifest says which clips train and which test"
+            )
         unknown = sorted(set(table.label) - set(number) - {""})
         if unknown:
             raise DataError(
