@@ -12,8 +12,10 @@ from training.methods.c_dcca import ClusterDeepCca
 from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
 from training.methods.dcca import DeepCca
+from training.methods.eics import Eics
 from training.methods.kcca import KernelCca
 from training.methods.method import Method
+from training.methods.multi_view import MultiView
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
 from training.methods.s_dcca import SupervisedDeepCca
@@ -25,9 +27,11 @@ METHODS: Mapping[str, Method[Any]] = {
     "kcca": KernelCca(),
     "c_cca": ClusterCca(),
     "c_kcca": ClusterKernelCca(),
+    "multi_view": MultiView(),
     "dcca": DeepCca(),
     "c_dcca": ClusterDeepCca(),
     "s_dcca": SupervisedDeepCca(),
+    "eics": Eics(),
     "posterior_product": PosteriorProduct(),
     "supcon": Supcon(),
 }
