@@ -18,8 +18,10 @@ from training.methods.cctl import Cctl
 from training.methods.dcca import DeepCca
 from training.methods.dscmr import Dscmr
 from training.methods.earshot import Earshot
+from training.methods.eics import Eics
 from training.methods.kcca import KernelCca
 from training.methods.method import Method
+from training.methods.multi_view import MultiView
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
 from training.methods.s_dcca import SupervisedDeepCca
@@ -36,6 +38,7 @@ METHODS: Mapping[str, Method[Any]] = {
     "kcca": KernelCca(),
     "c_cca": ClusterCca(),
     "c_kcca": ClusterKernelCca(),
+    "multi_view": MultiView(),
     "dcca": DeepCca(),
     "c_dcca": ClusterDeepCca(),
     "s_dcca": SupervisedDeepCca(),
@@ -45,6 +48,7 @@ METHODS: Mapping[str, Method[Any]] = {
     "cctl": Cctl(),
     "two_stage_triplet": TwoStageTriplet(),
     "aadml": Aadml(),
+    "eics": Eics(),
     "posterior_product": PosteriorProduct(),
     "ugach": Ugach(),
     "agah": Agah(),

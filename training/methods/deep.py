@@ -92,13 +92,13 @@ class DeepSettings(Settings):
     right_layers: str = "256-256-20"
     activation: str = "relu"
     last: str = "linear"
-    dropout: float = 0.2
+    dropout: float = 0.5
     batch_norm: bool = True
     input_norm: bool = False
     standardize: bool = True
     objective: str = "sum"
-    ridge: float = 1e-3
-    batch: int = 1000
+    ridge: float = 0.1
+    batch: int = 256
     shuffle: bool = True
     epochs: int = 30
     optimizer: str = "adamw"

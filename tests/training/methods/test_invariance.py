@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "cca": ("cca", {"k": "4"}),
     "c_cca": ("c_cca", {"ridge": "0.1"}),
+    "multi_view": ("multi_view", {"k": "4"}),
     "kcca": ("kcca", {"k": "5", "ridge": "0.01"}),
     "c_kcca": ("c_kcca", {"k": "5", "ridge": "0.01"}),
     "posterior_product": ("posterior_product", {"classifier": "logistic", "c": "0.1"}),
@@ -53,6 +54,18 @@ NETWORKS = {
     "right_layers": "24-5",
     "epochs": "10",
     "score_every": "5",
+}
+TWINS = {
+    "left_hidden": "24",
+    "right_hidden": "24",
+    "epochs": "20",
+    "rate": "0.01",
+    "score_every": "5",
+}
+VARIANTS |= {"eics": ("eics", TWINS)}
+VARIANTS |= {
+    f"eics {space}": ("eics", TWINS | {"space": space})
+    for space in ("explicit", "implicit", "ex_im_share")
 }
 VARIANTS |= {name: (name, NETWORKS) for name in ("dcca", "c_dcca", "s_dcca")}
 VARIANTS |= {name: (name, {}) for name in METHODS if name not in VARIANTS}
