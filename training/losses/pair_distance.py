@@ -21,4 +21,5 @@ def pair_distance(
         per row, as in the authors' code, where the print has one norm of the matrix.
     """
     apart = torch.linalg.vector_norm(one.float() - other.float(), dim=1)
-    return apart.sum() / max(1, len(apart))
+    mean: Tensor = apart.sum() / max(1, len(apart))
+    return mean
