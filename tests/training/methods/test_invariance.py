@@ -17,7 +17,13 @@ from training.selection import Fitted, fit_method, restore
 from training.validation import embed, score
 
 A, V = Modality.AUDIO, Modality.VISUAL
-SMALL = {"epochs": "25", "hidden": "24", "items_per_class": "4"}
+SMALL = {
+    "least_steps": "0",
+    "epochs": "25",
+    "hidden": "24",
+    "items_per_class": "4",
+    "score_every": "5",
+}
 TRIPLET = SMALL | {"dim": "6"}
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "supcon": (
