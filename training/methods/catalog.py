@@ -29,6 +29,8 @@ from training.methods.tnn_c_cca import TnnCCca
 from training.methods.two_stage_triplet import TwoStageTriplet
 from training.methods.ucal import Ucal
 from training.methods.ugach import Ugach
+from training.methods.vae_cca import VaeCca
+from training.methods.vae_cca_as_coded import VaeCcaAsCoded
 
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
@@ -46,6 +48,8 @@ METHODS: Mapping[str, Method[Any]] = {
     "two_stage_triplet": TwoStageTriplet(),
     "aadml": Aadml(),
     "posterior_product": PosteriorProduct(),
+    "vae_cca": VaeCca(),
+    "vae_cca_as_coded": VaeCcaAsCoded(),
     "ugach": Ugach(),
     "agah": Agah(),
     "ucal": Ucal(),

@@ -19,6 +19,15 @@ from training.validation import embed, score
 A, V = Modality.AUDIO, Modality.VISUAL
 SMALL = {"epochs": "25", "hidden": "24", "items_per_class": "4"}
 TRIPLET = SMALL | {"dim": "6"}
+VARIATIONAL = {
+    "epochs": "16",
+    "least_steps": "0",
+    "rate": "0.01",
+    "hidden": "32",
+    "shared": "16",
+    "latent": "16",
+    "batch": "24",
+}
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "supcon": (
         "supcon",
@@ -33,6 +42,8 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "acmr": ("acmr", {"epochs": "15", "hidden": "32", "batch": "16"}),
     "ucal": ("ucal", {"epochs": "15", "hidden": "32", "batch": "16"}),
     "ugach": ("ugach", {"hidden": "32", "neighbors": "4", "pretrain": "40", "batch": "16"}),
+    "vae_cca": ("vae_cca", VARIATIONAL),
+    "vae_cca_as_coded": ("vae_cca_as_coded", VARIATIONAL),
     "agah": (
         "agah",
         {"epochs": "12", "hidden": "32", "width": "16", "items_per_class": "4"},
