@@ -31,6 +31,8 @@ from training.methods.tnn_c_cca import TnnCCca
 from training.methods.two_stage_triplet import TwoStageTriplet
 from training.methods.ucal import Ucal
 from training.methods.ugach import Ugach
+from training.methods.vae_cca import VaeCca
+from training.methods.vae_cca_as_coded import VaeCcaAsCoded
 
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
@@ -50,6 +52,8 @@ METHODS: Mapping[str, Method[Any]] = {
     "aadml": Aadml(),
     "eics": Eics(),
     "posterior_product": PosteriorProduct(),
+    "vae_cca": VaeCca(),
+    "vae_cca_as_coded": VaeCcaAsCoded(),
     "ugach": Ugach(),
     "agah": Agah(),
     "ucal": Ucal(),

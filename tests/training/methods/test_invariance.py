@@ -25,6 +25,15 @@ SMALL = {
     "score_every": "5",
 }
 TRIPLET = SMALL | {"dim": "6"}
+VARIATIONAL = {
+    "epochs": "16",
+    "least_steps": "0",
+    "rate": "0.01",
+    "hidden": "32",
+    "shared": "16",
+    "latent": "16",
+    "batch": "24",
+}
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "supcon": (
         "supcon",
@@ -39,6 +48,8 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "acmr": ("acmr", {"epochs": "15", "hidden": "32", "batch": "16"}),
     "ucal": ("ucal", {"epochs": "15", "hidden": "32", "batch": "16"}),
     "ugach": ("ugach", {"hidden": "32", "neighbors": "4", "pretrain": "40", "batch": "16"}),
+    "vae_cca": ("vae_cca", VARIATIONAL),
+    "vae_cca_as_coded": ("vae_cca_as_coded", VARIATIONAL),
     "agah": (
         "agah",
         {"epochs": "12", "hidden": "32", "width": "16", "items_per_class": "4"},
