@@ -54,7 +54,8 @@ $(MADE)/bundle/manifest.json: $(MADE)/run/evaluation.json
 	$(RUN) -m training export --run $(MADE)/run --out $(MADE)/bundle
 
 $(MADE)/data/index/CURRENT: $(MADE)/bundle/manifest.json
-	$(RUN) -m index build --bundle $(MADE)/bundle --source $(MADE)/demo/manifest.csv --out $(MADE)/data
+	$(RUN) -m index build --bundle $(MADE)/bundle --source $(MADE)/demo/manifest.csv \
+	  --features $(MADE)/features.h5 --out $(MADE)/data
 
 test: $(VENV)/installed-dev   ## install what the tests need and run them all
 	$(RUN) -m pytest -q -n 2

@@ -16,6 +16,9 @@ from crossmodal.modality import Modality
 Strings = np.ndarray
 Rows = np.ndarray
 
+TEXTS = ("id", "label", "split", "pair", "group", "media")
+TIMES = ("start", "end", "duration")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalityFeatures:
@@ -23,7 +26,8 @@ class ModalityFeatures:
 
     ``features`` is float32, (items, dim) or (items, time, dim). ``pair`` is equal for
     rows, also of other modalities, that show one event; ``group`` for rows that must
-    stay on one side of a split.
+    stay on one side of a split. ``media`` is the sha256 of the file a row was computed
+    from and ``duration`` the seconds of the stretch that was read, NaN if not known.
     """
 
     features: Float32[np.ndarray, "items *time dim"]
@@ -34,11 +38,13 @@ class ModalityFeatures:
     group: Strings
     start: Float64[np.ndarray, "items"]
     end: Float64[np.ndarray, "items"]
+    media: Strings
+    duration: Float64[np.ndarray, "items"]
     frontend: FrontEndSpec | None = None
 
     def __post_init__(self) -> None:
         count = len(self.features)
-        for column in ("id", "label", "split", "pair", "group", "start", "end"):
+        for column in (*TEXTS, *TIMES):
             if len(getattr(self, column)) != count:
                 raise DataError(
                     f"{column} has {len(getattr(self, column))} rows, features {count}"
@@ -110,6 +116,8 @@ def table(
     group: Any = None,
     start: Any = None,
     end: Any = None,
+    media: Any = None,
+    duration: Any = None,
     frontend: FrontEndSpec | None = None,
 ) -> ModalityFeatures:
     """Return one modality's table; columns left out are filled with not-known."""
@@ -119,6 +127,11 @@ def table(
     def column(values: Any) -> Strings:
         return blank if values is None else np.array([str(v) for v in values], dtype=object)
 
+    def seconds(values: Any, unknown: float) -> np.ndarray:
+        if values is None:
+            return np.full(count, unknown)
+        return np.asarray(values, dtype=np.float64)
+
     return ModalityFeatures(
         features=np.ascontiguousarray(features, dtype=np.float32),
         id=column(id),
@@ -126,7 +139,9 @@ def table(
         split=column(split),
         pair=column(pair),
         group=column(group),
-        start=np.zeros(count) if start is None else np.asarray(start, dtype=np.float64),
-        end=np.full(count, np.nan) if end is None else np.asarray(end, dtype=np.float64),
+        start=seconds(start, 0.0),
+        end=seconds(end, np.nan),
+        media=column(media),
+        duration=seconds(duration, np.nan),
         frontend=frontend,
     )

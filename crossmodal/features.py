@@ -16,6 +16,8 @@ import h5py
 
 from crossmodal.errors import DataError, ModalityError
 from crossmodal.feature_tables import (
+    TEXTS,
+    TIMES,
     FeaturesFile,
     ModalityFeatures,
     mean_over_time,
@@ -42,7 +44,6 @@ __all__ = [
 ]
 
 FORMAT = 1
-TEXTS = ("id", "label", "split", "pair", "group")
 _TEXT = h5py.string_dtype("utf-8")
 
 
@@ -57,8 +58,8 @@ def write_features(path: Path, data: FeaturesFile) -> None:
             group.create_dataset("features", data=rows.features)
             for column in TEXTS:
                 group.create_dataset(column, data=list(getattr(rows, column)), dtype=_TEXT)
-            group.create_dataset("start", data=rows.start)
-            group.create_dataset("end", data=rows.end)
+            for column in TIMES:
+                group.create_dataset(column, data=getattr(rows, column))
             if rows.frontend is not None:
                 group.attrs["frontend"] = json.dumps(asdict(rows.frontend))
     draft.replace(path)
@@ -123,7 +124,7 @@ def _read_table(group: h5py.Group, name: str) -> ModalityFeatures:
     }
     times = {
         column: seconds(field(group, column), f"{name}/{column}")
-        for column in ("start", "end")
+        for column in TIMES
         if column in group
     }
     lengths = {column: len(values) for column, values in texts.items()}

@@ -35,6 +35,10 @@ def build(
     bundle: Annotated[Path, typer.Option(help="Bundle to embed with.")],
     source: Annotated[Path, typer.Option(help="Media folder, manifest or features file.")],
     out: Annotated[Path, typer.Option(help="Data directory to make.")],
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Features of the clips, as prepared; saves decoding them again."),
+    ] = None,
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = EVERY_SPLIT,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
@@ -54,6 +58,7 @@ def build(
         bundle,
         source,
         out,
+        features=features,
         split=split,
         workers=workers,
         keep_media=media,

@@ -20,6 +20,7 @@ from crossmodal.modality import Modality
 from crossmodal.sources import read_source
 from index.collection import BUNDLE, INDEX, MEDIA, STAGING, model_of
 from index.database import DATABASE
+from index.known_features import KnownFeatures
 from index.loading import read_galleries
 from index.lock import LOCK, DirectoryLock
 from index.manifest import publish
@@ -58,6 +59,7 @@ def build(
     source: Path,
     out: Path,
     *,
+    features: Path | None = None,
     split: str = EVERY_SPLIT,
     workers: int | None = None,
     keep_media: bool = True,
@@ -72,6 +74,8 @@ def build(
         bundle_dir: The bundle to embed with; it is copied.
         source: A labelled folder, a CSV or JSON manifest, or a features file.
         out: The data directory; it must not exist or be empty.
+        features: Features computed before; clips found there by their content are not
+            decoded again. Of use with clips only.
         split: Take only items of this split: train, val, test, or all.
         workers: Clips embedded at a time; by default one per core.
         keep_media: Whether to copy the media, so that results can be played.
@@ -80,7 +84,8 @@ def build(
 
     Raises:
         ConfigError: If the split is none, or ``out`` holds something that may not go.
-        DataError: If the source is unusable or nothing of it could be embedded.
+        DataError: If the source is unusable or nothing of it could be embedded, or the
+            features come from another front end.
         BundleError: If the bundle is damaged.
         FrontEndError: If the bundle cannot read media, here or at all.
         CollectionLockedError: If the directory to be replaced is in use.
@@ -94,7 +99,9 @@ def build(
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         try:
             bundle = _copy_bundle(Bundle.open(bundle_dir), work / BUNDLE)
-            plan = _Plan(bundle, split, workers or len(os.sched_getaffinity(0)), progress)
+            known = _known_features(features, bundle) if features else None
+            cores = len(os.sched_getaffinity(0))
+            plan = _Plan(bundle, split, workers or cores, progress, known)
             media = MediaFiles(work / MEDIA, work / STAGING) if keep_media else None
             items, vectors, skipped = _fill(work, bundle, _outcomes(source, plan, media))
             _sync_tree(work)
@@ -120,6 +127,17 @@ class _Plan:
     split: str
     workers: int
     progress: Progress
+    known: KnownFeatures | None
+
+
+def _known_features(path: Path, bundle: Bundle) -> KnownFeatures:
+    known = KnownFeatures(served_tables(read_features(path), bundle))
+    if not len(known):
+        raise DataError(
+            f"{path}: no row says which file it was computed from; it was not prepared "
+            "from media, or by an older version"
+        )
+    return known
 
 
 def _outcomes(
@@ -148,7 +166,12 @@ def _from_media(
         raise DataError(f"no item belongs to split {plan.split}")
     with plan.progress("Embedding clips", len(wanted)) as advance:
         yield from embed_media(
-            wanted, plan.bundle, media=media, workers=plan.workers, advance=advance
+            wanted,
+            plan.bundle,
+            media=media,
+            workers=plan.workers,
+            advance=advance,
+            known=plan.known,
         )
 
 

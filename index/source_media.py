@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from crossmodal.bundle import Bundle
-from crossmodal.embed import embed_clip
+from crossmodal.durable import sha256_file
+from crossmodal.embed import embed_clip, embed_features
+from crossmodal.embeddings import Embeddings
 from crossmodal.errors import BundleError, CrossmodalError, DataError, FrontEndError
 from crossmodal.items import Segment, SourceItem
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
+from index.known_features import KnownFeatures
 from index.media import MediaFiles
 from index.store import NewItem, NewVector
 
@@ -31,6 +34,7 @@ def embed_media(
     media: MediaFiles | None,
     workers: int,
     advance: Callable[[], None],
+    known: KnownFeatures | None = None,
 ) -> Iterator[NewItem | Skipped]:
     """Yield each item embedded, in the order given; a bad file costs only its own item.
 
@@ -40,6 +44,7 @@ def embed_media(
         media: Where to keep copies of the files; None keeps none.
         workers: Clips decoded at a time.
         advance: Called once per item done.
+        known: Features by the bundle's own front ends; what is there is not decoded.
 
     Raises:
         FrontEndError: If the bundle cannot read media, here or at all.
@@ -60,7 +65,7 @@ def embed_media(
 
         def embed(item: SourceItem) -> NewItem | Skipped:
             try:
-                return _embed(item, bundle, decoder, media)
+                return _embed(item, bundle, decoder, media, known)
             except (FrontEndError, BundleError):
                 raise  # no other clip would fare better
             except (CrossmodalError, OSError) as error:
@@ -78,7 +83,11 @@ def metadata_of(item: SourceItem) -> dict[str, Any]:
 
 
 def _embed(
-    item: SourceItem, bundle: Bundle, decoder: Decoder, media: MediaFiles | None
+    item: SourceItem,
+    bundle: Bundle,
+    decoder: Decoder,
+    media: MediaFiles | None,
+    known: KnownFeatures | None,
 ) -> NewItem | Skipped:
     by_file: dict[Path, list[Modality]] = {}
     for modality, path in sorted(item.media.items()):
@@ -89,14 +98,19 @@ def _embed(
     vectors = []
     for path, modalities in by_file.items():
         start_s, end_s = item.segment.start_s, item.segment.end_s
-        clip = embed_clip(
-            bundle, path, tuple(modalities), decoder, start_s=start_s, end_s=end_s
-        )
-        if end_s is None and clip.duration_s > 0:
-            end_s = start_s + clip.duration_s
+        found = known and _embed_known(item, path, modalities, bundle, known)
+        if found:
+            embeddings, duration_s = found
+        else:
+            clip = embed_clip(
+                bundle, path, tuple(modalities), decoder, start_s=start_s, end_s=end_s
+            )
+            embeddings, duration_s = clip.embeddings, clip.duration_s
+        if end_s is None and duration_s > 0:
+            end_s = start_s + duration_s
         vectors += [
             NewVector(modality, row, Segment(start_s, end_s))
-            for modality, rows in clip.embeddings.items()
+            for modality, rows in embeddings.items()
             for row in rows
         ]
     return NewItem(
@@ -106,3 +120,20 @@ def _embed(
         media_sha256=media.add(next(iter(by_file))) if media else None,
         vectors=vectors,
     )
+
+
+def _embed_known(
+    item: SourceItem,
+    path: Path,
+    modalities: Sequence[Modality],
+    bundle: Bundle,
+    known: KnownFeatures,
+) -> tuple[Mapping[Modality, Embeddings], float] | None:
+    """Return what decoding would give; None if features of a modality are missing."""
+    sha256 = sha256_file(path)
+    rows = {m: known.find(m, sha256, item.segment) for m in modalities}
+    found = {m: row for m, row in rows.items() if row is not None}
+    if len(found) < len(rows):
+        return None
+    embeddings = {m: embed_features(bundle, m, row.features) for m, row in found.items()}
+    return embeddings, found[modalities[0]].duration_s

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crossmodal.durable import write_json
+from crossmodal.durable import sha256_file, write_json
 from crossmodal.embed import clip_features
 from crossmodal.errors import CrossmodalError, DataError, FrontEndError
 from crossmodal.features import FeaturesFile, ModalityFeatures, table
@@ -26,6 +26,15 @@ from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
 
 Advance = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of one clip: a pooled row per modality, its file and its length."""
+
+    rows: Mapping[Modality, Pooled]
+    media: Mapping[Modality, str]
+    duration_s: Mapping[Modality, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +84,22 @@ def prepare_media(
         )
     _open_record(record, frontends)
     failures: list[Failure] = []
-    pooled: dict[str, Mapping[Modality, Pooled]] = {}
+    clips: dict[str, Read] = {}
     reused = 0
     with Decoder(workers=workers) as decoder, ThreadPoolExecutor(workers) as pool:
 
-        def features_of(item: SourceItem) -> tuple[Mapping[Modality, Pooled] | str, bool]:
+        def features_of(item: SourceItem) -> tuple[Read | str, bool]:
             kept = _kept(record, item)
             if kept is not None:
                 return kept, True
             try:
-                rows = _features(item, frontends, decoder)
+                clip = _read(item, frontends, decoder)
             except FrontEndError:
                 raise  # no other clip would fare better
             except (CrossmodalError, OSError) as error:
                 return str(error) or type(error).__name__, False
-            _keep(record, item, rows)
-            return rows, False
+            _keep(record, item, clip)
+            return clip, False
 
         for item, (outcome, was_kept) in zip(
             wanted, pool.map(features_of, wanted), strict=True
@@ -98,45 +107,49 @@ def prepare_media(
             if isinstance(outcome, str):
                 failures.append(Failure(item.id, outcome))
             else:
-                pooled[item.id] = outcome
+                clips[item.id] = outcome
                 reused += was_kept
             advance()
-    if not pooled:
+    if not clips:
         raise DataError(f"{name}: no clip could be read; the first: {failures[0].reason}")
     modalities = {
-        modality: _table([i for i in wanted if i.id in pooled], modality, frontend, pooled)
+        modality: _table([i for i in wanted if i.id in clips], modality, frontend, clips)
         for modality, frontend in frontends.items()
-        if any(modality in rows for rows in pooled.values())
+        if any(modality in clip.rows for clip in clips.values())
     }
     return Prepared(FeaturesFile(name, modalities), failures, reused)
 
 
-def _features(
+def _read(
     item: SourceItem, frontends: Mapping[Modality, FrontEnd], decoder: Decoder
-) -> dict[Modality, Pooled]:
+) -> Read:
     by_file: dict[Path, dict[Modality, FrontEnd]] = {}
     for modality, path in item.media.items():
         if modality in frontends:
             by_file.setdefault(path, {})[modality] = frontends[modality]
     rows: dict[Modality, Pooled] = {}
+    media: dict[Modality, str] = {}
+    duration_s: dict[Modality, float] = {}
     for path, needed in by_file.items():
-        found, _, _ = clip_features(
+        found, seconds, _ = clip_features(
             path, needed, decoder, start_s=item.segment.start_s, end_s=item.segment.end_s
         )
         rows |= found
-    return rows
+        media |= dict.fromkeys(found, sha256_file(path))
+        duration_s |= dict.fromkeys(found, seconds)
+    return Read(rows, media, duration_s)
 
 
 def _table(
     items: Iterable[SourceItem],
     modality: Modality,
     frontend: FrontEnd,
-    pooled: Mapping[str, Mapping[Modality, Pooled]],
+    clips: Mapping[str, Read],
 ) -> ModalityFeatures:
-    rows = [item for item in items if modality in pooled[item.id]]
-    both = {item.id for item in rows if len(pooled[item.id]) > 1}
+    rows = [item for item in items if modality in clips[item.id].rows]
+    both = {item.id for item in rows if len(clips[item.id].rows) > 1}
     return table(
-        np.stack([pooled[item.id][modality] for item in rows]),
+        np.stack([clips[item.id].rows[modality] for item in rows]),
         id=[item.id for item in rows],
         label=[item.label or "" for item in rows],
         split=[item.split or "" for item in rows],
@@ -144,6 +157,8 @@ def _table(
         group=[item.group or "" for item in rows],
         start=[item.segment.start_s for item in rows],
         end=[np.nan if (end := item.segment.end_s) is None else end for item in rows],
+        media=[clips[item.id].media[modality] for item in rows],
+        duration=[clips[item.id].duration_s[modality] for item in rows],
         frontend=frontend.spec,
     )
 
@@ -168,17 +183,26 @@ def _record_file(record: Path, item: SourceItem) -> Path:
     return record / digest[:2] / f"{digest}.npz"
 
 
-def _kept(record: Path, item: SourceItem) -> dict[Modality, Pooled] | None:
+def _kept(record: Path, item: SourceItem) -> Read | None:
     try:
         with np.load(_record_file(record, item), allow_pickle=False) as archive:
-            return {Modality(name): archive[name] for name in archive.files}
-    except (OSError, ValueError):  # not there yet, or cut short by a crash
+            kept = {name: archive[name] for name in archive.files}
+        modalities = [Modality(name) for name in kept if "." not in name]
+        return Read(
+            {m: kept[m.value] for m in modalities},
+            {m: str(kept[f"{m}.media"]) for m in modalities},
+            {m: float(kept[f"{m}.duration"]) for m in modalities},
+        )
+    except (OSError, ValueError, KeyError):  # not there yet, or cut short by a crash
         return None
 
 
-def _keep(record: Path, item: SourceItem, rows: Mapping[Modality, Pooled]) -> None:
+def _keep(record: Path, item: SourceItem, clip: Read) -> None:
     path = _record_file(record, item)
     path.parent.mkdir(exist_ok=True)
     draft = path.with_suffix(".new.npz")
-    np.savez(draft, allow_pickle=False, **{m.value: row for m, row in rows.items()})
+    arrays = {m.value: row for m, row in clip.rows.items()}
+    arrays |= {f"{m}.media": np.array(sha256) for m, sha256 in clip.media.items()}
+    arrays |= {f"{m}.duration": np.array(s) for m, s in clip.duration_s.items()}
+    np.savez(draft, allow_pickle=False, **arrays)
     draft.replace(path)

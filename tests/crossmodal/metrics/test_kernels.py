@@ -168,7 +168,7 @@ def test_nothing_relevant_raises(kernel: Kernel, k: int | None) -> None:
 
 
 @pytest.mark.parametrize("k", [0, -1])
-@pytest.mark.parametrize("kernel", {kernel for kernel, k in PLAIN if k is not None})
+@pytest.mark.parametrize("kernel", dict.fromkeys(f for f, k in PLAIN if k is not None))
 def test_a_cutoff_below_one_raises(kernel: Kernel, k: int) -> None:
     with pytest.raises(ValueError, match=f"k must be 1 or more, got {k}"):
         kernel(ranking(1, 0), k)

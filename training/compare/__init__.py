@@ -1,0 +1,1 @@
+"""Comparison: many methods, seeds and folds on one data set, as one table."""
