@@ -116,16 +116,19 @@ def test_unknown_quantization_is_refused() -> None:
         ({"lab_train": with_one(LABELS, 3, -1)}, "lab_train .* row 3 is -1"),
         ({"lab_train": with_one(LABELS, 3, np.nan)}, "lab_train .* row 3 is nan"),
         ({"lab_train": with_one(LABELS, 3, 250)}, "lab_train holds class 250 but none 3"),
-        ({"lab_train": LABELS + 4, "lab_test": LABELS[::2] + 4}, "6 but none 1"),
+        ({"lab_train": LABELS + 4, "lab_test": LABELS[::2] + 4}, ".* 6 but none 1"),
         (
             {"lab_test": np.array([0, 1, 7])},
-            "lab_test holds class 7, .* lab_train does not",
+            "lab_test holds class 7, which lab_train",
         ),
         ({"lab_train": np.ones((6, 3))}, "lab_train has 3 columns but is not one-hot"),
         ({"lab_train": np.zeros((6, 1, 1))}, "lab_train must be class numbers"),
         ({"lab_train": np.array([b"cat"] * 6)}, "lab_train must be class numbers"),
-        ({"audio_train": h5py.SoftLink("/gone")}, "audio_train is a link"),
-        ({"audio_train": h5py.ExternalLink("/etc/x.h5", "/x")}, "audio_train is a link"),
+        ({"audio_train": h5py.SoftLink("/gone")}, "field audio_train is a link"),
+        (
+            {"audio_train": h5py.ExternalLink("/etc/x.h5", "/x")},
+            "field audio_train is a link",
+        ),
     ],
 )
 def test_bad_file_is_one_error_that_names_file_and_field(
@@ -161,9 +164,9 @@ def test_file_cut_short_is_refused(tmp_path: Path) -> None:
     content = path.read_bytes()
     for size in (len(content) // 2, 100, 0):
         path.write_bytes(content[:size])
-        with pytest.raises(DataError, match="cut.h5: not a readable HDF5 file"):
+        with pytest.raises(DataError, match=r"cut.h5: not a readable HDF5 file"):
             read_features(path)
-    with pytest.raises(DataError, match="gone.h5: no such file"):
+    with pytest.raises(DataError, match=r"gone.h5: no such file"):
         read_features(tmp_path / "gone.h5")
 
 
@@ -182,7 +185,7 @@ def test_features_scaled_with_test_rows_need_a_word(tmp_path: Path) -> None:
     )
     with pytest.raises(
         DataError,
-        match="audio_train and audio_test are min-max scaled fitted on .*together",
+        match=r"audio_train and audio_test are min-max scaled fitted on .*together",
     ):
         read_features(path)
     taken = read_features(path, LiteratureOptions(accept_scaled=True))
@@ -193,7 +196,7 @@ def test_what_is_written_in_this_layout_reads_back(tmp_path: Path) -> None:
     columns = {
         "id": [f"c{n}" for n in range(9)],
         "pair": [f"c{n}" for n in range(9)],
-        "label": ["dog", "cat", "dog", "cat", "owl", "owl", "dog", "cat", "owl"],
+        "label": list("dcdcoodco"),
         "split": ["train"] * 6 + ["test"] * 3,
     }
     tables = {
@@ -206,9 +209,7 @@ def test_what_is_written_in_this_layout_reads_back(tmp_path: Path) -> None:
     for modality in (A, V):
         found = back.modalities[modality]
         np.testing.assert_array_equal(found.features, tables[modality].features)
-        assert list(found.label) == [
-            {"cat": "0", "dog": "1", "owl": "2"}[x] for x in columns["label"]
-        ]
+        assert list(found.label) == list("101022102")
     other = FeaturesFile("mine", {A: tables[A], V: tables[V].take(np.arange(9)[::-1])})
     with pytest.raises(DataError, match="rows differ in pair"):
         write_literature(tmp_path / "x.h5", other)
