@@ -12,6 +12,7 @@ from crossmodal import console
 
 COMMANDS = {
     "demo": "training.demo.command",
+    "fetch": "training.commands.fetch",
     "prepare": "training.commands.prepare",
     "methods": "training.commands.listings",
     "frontends": "training.commands.listings",
