@@ -11,6 +11,7 @@ CrossmodalError
 ├── ShapeError               an array has the wrong shape, dtype or norm
 ├── ModalityError            a modality or direction this build or bundle lacks
 ├── DataError                a manifest, features file or data set is unusable
+│   └── DivergenceError          training on it stopped giving finite numbers
 ├── FrontEndError            a front end is unknown, or its weights or runtime are missing
 ├── BundleError              an exported bundle is incomplete or incompatible
 ├── CollectionError          a data directory is damaged, foreign or locked
@@ -63,6 +64,10 @@ class ModalityError(CrossmodalError):
 
 class DataError(CrossmodalError):
     """A manifest, features file or data set is unusable; names file and field."""
+
+
+class DivergenceError(DataError):
+    """Training stopped giving finite numbers: the rate is too high, or the data extreme."""
 
 
 class FrontEndError(CrossmodalError):

@@ -17,6 +17,7 @@ COMMANDS = {
     "methods": "training.commands.listings",
     "frontends": "training.commands.listings",
     "fit": "training.commands.fit",
+    "compare": "training.commands.compare",
     "evaluate": "training.commands.evaluate",
     "export": "training.commands.export",
 }

@@ -35,6 +35,7 @@ class BestEpoch:
         self._best_epoch = 0
         self._best: float | None = None
         self._last: float | None = None
+        self._records: list[dict[str, Any]] = []
 
     def see(self, epoch: int, terms: Mapping[str, float]) -> None:
         """Score the towers as they are after an epoch and log it with its losses."""
@@ -43,10 +44,25 @@ class BestEpoch:
             found = score(self._towers, self._validation)
             record |= {"validation": found.mean, **found.directions}
             self._last = found.mean
+        self._records.append(record)
         self._log(record)
         if self._best is None or self._last is None or self._last > self._best:
             self._best, self._best_epoch = self._last, epoch
             self._state = flat_state(self._towers)
+
+    def saved(self) -> tuple[Mapping[str, Tensor], Any]:
+        """Return what a checkpoint must hold of the epochs seen."""
+        seen = {"epoch": self._best_epoch, "best": self._best, "last": self._last}
+        return self._state, {**seen, "records": self._records}
+
+    def load(self, tensors: Mapping[str, Tensor], notes: Any) -> None:
+        """Take the epochs seen before an interruption, and log them again."""
+        self._state = tensors
+        self._best_epoch = notes["epoch"]
+        self._best, self._last = notes["best"], notes["last"]
+        self._records = list(notes["records"])
+        for record in self._records:
+            self._log(record)
 
     def finish(self) -> Training:
         """Load the epoch kept into the towers, which are moved to the CPU."""

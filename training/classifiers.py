@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from training.checkpoints import Checkpoints
 from training.loop import train_epochs
 from training.optimization import Optimization
 from training.towers import Features
@@ -123,6 +124,7 @@ def fit_ensemble(
     batch: int,
     device: torch.device,
     rng: np.random.Generator,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
     """Train every member by cross-entropy on the same rows, each in an order of its own.
 
@@ -134,6 +136,7 @@ def fit_ensemble(
         batch: Rows per step and member; the last batch of an epoch may be smaller.
         device: Where to train.
         rng: Orders the rows.
+        checkpoints: Where an interrupted training goes on from, if anywhere.
     """
     rows = torch.from_numpy(features).float().to(device)
     truth = torch.from_numpy(labels).to(device)
@@ -153,5 +156,13 @@ def fit_ensemble(
 
     classifier.to(device)
     steps = math.ceil(len(labels) / batch)
-    train_epochs(classifier, batches, loss, training, steps_per_epoch=steps, device=device)
+    train_epochs(
+        classifier,
+        batches,
+        loss,
+        training,
+        steps_per_epoch=steps,
+        device=device,
+        checkpoints=checkpoints,
+    )
     classifier.eval().to("cpu")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from crossmodal.errors import DataError
+from crossmodal.errors import DivergenceError
+from training.checkpoints import Checkpoints, Stateful
 from training.optimization import Moment, Optimization
 
 Batch = TypeVar("Batch")
@@ -25,8 +26,13 @@ def train_epochs(
     device: torch.device,
     after_step: Callable[[], None] = lambda: None,
     after_epoch: Callable[[int, Mapping[str, float]], None] = lambda epoch, losses: None,
+    checkpoints: Checkpoints | None = None,
+    beside: Sequence[Stateful] = (),
 ) -> None:
     """Minimise a loss over all epochs; the model is left in training mode.
+
+    With checkpoints, an interrupted training goes on at the epoch after the one saved and
+    ends as it would have: the batches of the epochs done are dealt again, unused.
 
     Args:
         model: Holds everything that is trained.
@@ -36,17 +42,28 @@ def train_epochs(
         steps_per_epoch: How many batches an epoch has.
         device: Where the model is; autocast is used on CUDA alone.
         after_step: Called when the weights have moved.
-        after_epoch: Takes the epoch and the mean of every term.
+        after_epoch: Takes the epoch and the mean of every term; not called again for
+            epochs done before an interruption.
+        checkpoints: Where the state is kept, if anywhere. Batches may not depend on the
+            model then.
+        beside: What else changes from epoch to epoch, such as the keeper of the best.
 
     Raises:
-        DataError: If the loss stops being a finite number.
+        DivergenceError: If the loss stops being a finite number.
     """
     optimizer = settings.optimizer_of(model)
     steps = steps_per_epoch * settings.epochs
     step = 0
     precision = _precision(device)
     scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
-    for epoch in range(1, settings.epochs + 1):
+    slot = None if checkpoints is None else checkpoints.slot()
+    resumed = None if slot is None else slot.resume(model, optimizer, scaler, beside)
+    done = 0 if resumed is None else resumed.epoch
+    for epoch in range(1, done + 1):
+        step += sum(1 for _ in batches(epoch))
+    if resumed is not None:
+        resumed.restore_generators()
+    for epoch in range(done + 1, settings.epochs + 1):
         model.train()
         sums: dict[str, Tensor] = {}
         count = 0
@@ -69,12 +86,23 @@ def train_epochs(
             for name, value in terms.items():
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach()
         means = {name: float(value) / count for name, value in sums.items()}
-        if not math.isfinite(means["loss"]):
-            raise DataError(
-                f"training diverged in epoch {epoch}: the loss is {means['loss']}; lower "
-                "the learning rate or check the features for extreme values"
-            )
+        check_finite(epoch, means["loss"])
         after_epoch(epoch, means)
+        if slot is not None:
+            slot.save(epoch, model, optimizer, scaler, beside)
+
+
+def check_finite(epoch: int, loss: float) -> None:
+    """Check that a training still makes sense.
+
+    Raises:
+        DivergenceError: If the loss is no finite number.
+    """
+    if not math.isfinite(loss):
+        raise DivergenceError(
+            f"training diverged in epoch {epoch}: the loss is {loss}; lower the learning "
+            "rate or check the features for extreme values"
+        )
 
 
 def _precision(device: torch.device) -> torch.dtype | None:

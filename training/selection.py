@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.modality import Modality
+from training.checkpoints import Checkpoints
 from training.config import Settings, from_json, override
 from training.data import TrainingData
 from training.methods.catalog import method_named, preset_of
@@ -93,6 +94,8 @@ def fit_method(
     seed: int = 0,
     device: str = "cpu",
     log: Callable[[Record], None] = lambda record: None,
+    candidates: Sequence[Settings] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
     """Fit a method, choosing on validation what neither preset nor overrides fix.
 
@@ -109,6 +112,8 @@ def fit_method(
         seed: Decides every draw; the same seed gives the same towers on one machine.
         device: Where networks train, as torch names devices.
         log: Takes a record per epoch and per candidate.
+        candidates: Settings to choose from, in place of the method's grids.
+        checkpoints: Where networks keep what an interrupted fit goes on from.
 
     Raises:
         ConfigError: If method, preset or a setting is unknown, or a value out of range.
@@ -118,8 +123,13 @@ def fit_method(
     method = method_named(name)
     settings = override(preset_of(method, preset), overrides)
     grids = method.grids if preset == TUNED and validation is not None else ()
-    candidates = expand(settings, grids, fixed=overrides)
-    fitter = _Fitter(method, Problem.of(train), seed, torch.device(device), log)
+    if candidates is None or validation is None:
+        candidates = expand(settings, grids, fixed=overrides)
+    if len(candidates) == 1:
+        settings = candidates[0]
+    fitter = _Fitter(
+        method, Problem.of(train), seed, torch.device(device), log, checkpoints
+    )
 
     selection: dict[str, Any] = {"candidates": []}
     kept: _Attempt | None = None
@@ -132,6 +142,7 @@ def fit_method(
         if validation is not None and method.refits(settings):
             fitting, fit_split = joined(train, validation), "train+val"
         kept = fitter.fit(settings, fitting, None, {})
+    earlier_s = 0.0 if checkpoints is None else checkpoints.earlier_s
     return Fitted(
         method=name,
         preset=preset,
@@ -144,7 +155,7 @@ def fit_method(
         history=kept.history,
         training=kept.training,
         notes=kept.notes,
-        train_seconds=time.perf_counter() - started,
+        train_seconds=time.perf_counter() - started + earlier_s,
     )
 
 
@@ -233,6 +244,7 @@ class _Fitter:
     seed: int
     device: torch.device
     log: Callable[[Record], None]
+    checkpoints: Checkpoints | None
 
     def fit(
         self,
@@ -249,7 +261,12 @@ class _Fitter:
             self.log(record)
 
         context = FitContext(
-            seed=self.seed, device=self.device, log=log, note=notes.append, memory=memory
+            seed=self.seed,
+            device=self.device,
+            log=log,
+            note=notes.append,
+            memory=memory,
+            checkpoints=self.checkpoints,
         )
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from crossmodal.errors import DataError
-from crossmodal.features import FeaturesFile
+from crossmodal.features import FeaturesFile, ModalityFeatures
 
 SHARE = 0.1
 
@@ -31,18 +31,26 @@ def with_validation(
     chosen = _chosen_keys(data, seed, share)
     modalities = {}
     for modality, table in data.modalities.items():
-        keys = _keys(table.group, table.pair, table.id)
+        keys = split_keys(table)
         moved = np.array([key in chosen for key in keys], dtype=bool)
         split = np.where((table.split == "train") & moved, "val", table.split)
         modalities[modality] = replace(table, split=split.astype(object))
     return FeaturesFile(data.name, modalities)
 
 
+def split_keys(table: ModalityFeatures) -> list[str]:
+    """Return for each row the key of what may not be cut: its group, its pair or itself."""
+    return [
+        f"g{g}" if g else f"p{p}" if p else f"i{i}"
+        for g, p, i in zip(table.group, table.pair, table.id, strict=True)
+    ]
+
+
 def _chosen_keys(data: FeaturesFile, seed: int, share: float) -> set[str]:
     chosen: set[str] = set()
     for table in data.modalities.values():
         train = table.split == "train"
-        keys = _keys(table.group, table.pair, table.id)
+        keys = split_keys(table)
         for label in sorted(set(table.label[train])):
             rows = np.flatnonzero(train & (table.label == label))
             groups = sorted({keys[row] for row in rows})
@@ -52,13 +60,6 @@ def _chosen_keys(data: FeaturesFile, seed: int, share: float) -> set[str]:
             fresh = [str(group) for group in rng.permutation(groups) if group not in chosen]
             chosen.update(fresh[: max(0, wanted - already)])
     return chosen
-
-
-def _keys(group: np.ndarray, pair: np.ndarray, ids: np.ndarray) -> list[str]:
-    return [
-        f"g{g}" if g else f"p{p}" if p else f"i{i}"
-        for g, p, i in zip(group, pair, ids, strict=True)
-    ]
 
 
 def _refuse_straddling_groups(data: FeaturesFile) -> None:

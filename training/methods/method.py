@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.modality import Modality
+from training.checkpoints import Checkpoints
 from training.config import Settings
 from training.data import TrainingData
 
@@ -76,6 +77,7 @@ class FitContext:
         log: Takes one record per epoch.
         note: Takes remarks a reader of the result should see.
         memory: What fits of several settings on the same data share.
+        checkpoints: Where networks keep what an interrupted fit goes on from, if anywhere.
     """
 
     seed: int
@@ -83,6 +85,7 @@ class FitContext:
     log: Callable[[Record], None] = lambda record: None
     note: Callable[[str], None] = lambda text: None
     memory: dict[Hashable, Any] = field(default_factory=dict)
+    checkpoints: Checkpoints | None = None
 
     def remember(self, key: Hashable, compute: Callable[[], Value]) -> Value:
         """Return what was computed under the key before, or compute it now."""

@@ -232,6 +232,7 @@ def _fit(
         batch=settings.batch,
         device=context.device,
         rng=rng,
+        checkpoints=context.checkpoints,
     )
 
 

@@ -158,6 +158,8 @@ class Supcon:
             after_epoch=lambda epoch, losses: keeper.see(
                 epoch, {**losses, "temperature": float(model.temperature.detach())}
             ),
+            checkpoints=context.checkpoints,
+            beside=[keeper],
         )
         return keeper.finish()
 
