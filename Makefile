@@ -57,8 +57,8 @@ $(MADE)/data/index/CURRENT: $(MADE)/bundle/manifest.json
 	$(RUN) -m index build --bundle $(MADE)/bundle --source $(MADE)/demo/manifest.csv \
 	  --features $(MADE)/features.h5 --out $(MADE)/data
 
-test: $(VENV)/installed-dev   ## install what the tests need and run them all
-	$(RUN) -m pytest -q -n 2
+test: $(VENV)/installed-dev   ## install what the tests need and run them all, one thread per core
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
 
 check: $(VENV)/installed-dev   ## lint, types and import rules; changes nothing
 	$(BIN)/ruff check .

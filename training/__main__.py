@@ -18,6 +18,8 @@ COMMANDS = {
     "frontends": "training.commands.listings",
     "fit": "training.commands.fit",
     "compare": "training.commands.compare",
+    "sweep": "training.commands.sweep",
+    "report": "training.commands.report",
     "evaluate": "training.commands.evaluate",
     "export": "training.commands.export",
 }

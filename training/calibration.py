@@ -29,15 +29,15 @@ def negative_log_likelihood(logits: Logits, labels: Labels, temperature: float) 
     return float(-np.mean(logsumexp(of_truth, axis=0) - np.log(len(logits))))
 
 
-def fit_temperature(logits: Logits, labels: Labels) -> float:
-    """Return the temperature in [0.05, 20] of least negative log-likelihood.
+def fit_temperature(logits: Logits, labels: Labels, *, coldest: float = COLDEST) -> float:
+    """Return the temperature, from ``coldest`` to 20, of least negative log-likelihood.
 
     Source:
         Guo et al. 2017, On calibration of modern neural networks, arXiv:1706.04599.
     """
     best = minimize_scalar(
         lambda log_t: negative_log_likelihood(logits, labels, float(np.exp(log_t))),
-        bounds=(np.log(COLDEST), np.log(HOTTEST)),
+        bounds=(np.log(coldest), np.log(HOTTEST)),
         method="bounded",
     )
     return float(np.exp(best.x))

@@ -60,18 +60,18 @@ class Checkpoints:
     Args:
         folder: Where they are kept; made when something is saved.
         fingerprint: What the fit depends on. Checkpoints of another are thrown away.
-        interval_s: Seconds between two saves of one training.
+        interval_s: Seconds between two saves of one training; default INTERVAL_S.
 
     Attributes:
         earlier_s: Seconds that the fit had taken when what was loaded was saved.
     """
 
     def __init__(
-        self, folder: Path, *, fingerprint: str, interval_s: float = INTERVAL_S
+        self, folder: Path, *, fingerprint: str, interval_s: float | None = None
     ) -> None:
         self._folder = folder
         self._fingerprint = fingerprint
-        self.interval_s = interval_s
+        self.interval_s = INTERVAL_S if interval_s is None else interval_s
         self.earlier_s = 0.0
         self._taken = 0
         self._started = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ class TrainingData:
 
     ``labels`` are positions in ``classes``, -1 where unknown. ``pairs`` maps each modality
     to row numbers, entry i of every modality being one event; None where the data set has
-    no pairs.
+    no pairs. ``groups`` are equal for rows of one source; None where there are none.
     """
 
     features: Mapping[Modality, Matrix]
@@ -37,6 +37,7 @@ class TrainingData:
     pairs: Mapping[Modality, Rows] | None
     ids: Mapping[Modality, Sequence[str]]
     pair_keys: Mapping[Modality, Sequence[str | None]]
+    groups: Mapping[Modality, Sequence[str | None]] | None = None
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -57,6 +58,14 @@ class TrainingData:
             )
             for modality, matrix in embeddings.items()
         }
+
+    def group_numbers(self, modality: Modality) -> Classes:
+        """Return a number per row, equal for rows of one source or, without, one pair."""
+        groups = (self.groups or {}).get(modality) or [None] * len(self.ids[modality])
+        keys = zip(groups, self.pair_keys[modality], self.ids[modality], strict=True)
+        names = [f"g{g}" if g else f"p{p}" if p else f"i{i}" for g, p, i in keys]
+        numbers: Classes = np.unique(names, return_inverse=True)[1].astype(np.int64)
+        return numbers
 
     def with_drawn_pairs(self, seed: int) -> TrainingData:
         """Return the data with pairs: its own, or same-class pairs drawn by chance.
@@ -84,14 +93,7 @@ class TrainingData:
                 "no class has items in every modality, so no pairs can be drawn"
             )
         pairs = {m: np.concatenate(rows).astype(np.int64) for m, rows in drawn.items()}
-        return TrainingData(
-            features=self.features,
-            labels=self.labels,
-            classes=self.classes,
-            pairs=pairs,
-            ids=self.ids,
-            pair_keys=self.pair_keys,
-        )
+        return replace(self, pairs=pairs)
 
 
 def training_data(
@@ -129,6 +131,7 @@ def training_data(
         pairs=_pairs({m: table.pair for m, table in part.items()}),
         ids={m: list(table.id) for m, table in part.items()},
         pair_keys={m: [key or None for key in table.pair] for m, table in part.items()},
+        groups={m: [key or None for key in table.group] for m, table in part.items()},
     )
 
 

@@ -2,19 +2,24 @@
 
 Conventions: float64 throughout; the ridge is relative, ``ridge * trace / dim``, so one
 value serves features of any scale; the largest entry of every column of the first
-modality's projection is positive, which makes the solution unique.
+modality's projection is positive, which makes the solution unique. A blend of two sets
+of pairs weighs marginals and cross covariance alike, which keeps correlations at 1 or
+below; with the marginals of one set alone they may exceed it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.linalg import cholesky, solve_triangular
+from scipy.sparse.linalg import svds
 
 Left = Float64[np.ndarray, "items left"]
 Right = Float64[np.ndarray, "others right"]
+
+DENSE_SVD = 500  # up to this size, all singular vectors cost less than a few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +47,36 @@ class Moments:
             cross=mix(self.cross, other.cross),
         )
 
+    def with_marginals(self, other: Moments) -> Moments:
+        """Return this cross covariance between the other's marginals."""
+        return replace(other, cross=self.cross)
+
+    def whitened(
+        self,
+        left_root: Float64[np.ndarray, "left left"],
+        right_root: Float64[np.ndarray, "right right"],
+    ) -> Moments:
+        """Return the moments of ``root^-1 x``, given lower triangular roots."""
+
+        def divide(root: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+            quotient: np.ndarray = solve_triangular(root, matrix, lower=True)
+            return quotient
+
+        def both(root: np.ndarray, matrix: np.ndarray, other: np.ndarray) -> np.ndarray:
+            return divide(other, divide(root, matrix).T).T
+
+        return Moments(
+            left_mean=divide(left_root, self.left_mean),
+            right_mean=divide(right_root, self.right_mean),
+            left=both(left_root, self.left, left_root),
+            right=both(right_root, self.right, right_root),
+            cross=both(left_root, self.cross, right_root),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """All canonical directions, most correlated first, with their correlations."""
+    """Canonical directions, most correlated first, with their correlations."""
 
     left: Float64[np.ndarray, "left components"]
     right: Float64[np.ndarray, "right components"]
@@ -112,8 +143,20 @@ def class_pair_moments(
     )
 
 
-def solve(moments: Moments, ridge: float) -> Solution:
+def solve(
+    moments: Moments,
+    ridge: float,
+    *,
+    relative: bool = True,
+    components: int | None = None,
+) -> Solution:
     """Return the directions of largest correlation under a ridge.
+
+    Args:
+        moments: Of the two modalities.
+        ridge: Added to the diagonals.
+        relative: Whether the ridge is a multiple of each modality's mean variance.
+        components: How many directions to return; all if None.
 
     Raises:
         numpy.linalg.LinAlgError: If a covariance is singular and the ridge too small.
@@ -121,11 +164,11 @@ def solve(moments: Moments, ridge: float) -> Solution:
     Source:
         Hotelling 1936, Relations between two sets of variates.
     """
-    left_root = cholesky(_ridged(moments.left, ridge), lower=True)
-    right_root = cholesky(_ridged(moments.right, ridge), lower=True)
+    left_root = cholesky(_ridged(moments.left, ridge, relative), lower=True)
+    right_root = cholesky(_ridged(moments.right, ridge, relative), lower=True)
     half = solve_triangular(left_root, moments.cross, lower=True)
     whitened = solve_triangular(right_root, half.T, lower=True).T
-    left, correlations, right = np.linalg.svd(whitened, full_matrices=False)
+    left, correlations, right = _leading(whitened, components)
     left_directions = solve_triangular(left_root, left, lower=True, trans="T")
     right_directions = solve_triangular(right_root, right.T, lower=True, trans="T")
     largest = np.abs(left_directions).argmax(axis=0)
@@ -143,10 +186,24 @@ def _class_sums(
     return members @ rows, members.sum(axis=1)
 
 
+def _leading(
+    matrix: Float64[np.ndarray, "left right"], components: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the leading singular vectors and values, largest first."""
+    if components is None or min(matrix.shape) <= max(DENSE_SVD, 4 * components):
+        left, values, right = np.linalg.svd(matrix, full_matrices=False)
+        return left[:, :components], values[:components], right[:components]
+    # The start decides the last digits of what the iteration finds.
+    start = np.random.default_rng(0).standard_normal(min(matrix.shape))
+    left, values, right = svds(matrix, k=components, v0=start)
+    order = np.argsort(-values)
+    return left[:, order], values[order], right[order]
+
+
 def _ridged(
-    covariance: Float64[np.ndarray, "dim dim"], ridge: float
+    covariance: Float64[np.ndarray, "dim dim"], ridge: float, relative: bool
 ) -> Float64[np.ndarray, "dim dim"]:
     dim = len(covariance)
-    trace = float(np.trace(covariance))
-    ridged: Float64[np.ndarray, "dim dim"] = covariance + ridge * trace / dim * np.eye(dim)
+    unit = float(np.trace(covariance)) / dim if relative else 1.0
+    ridged: Float64[np.ndarray, "dim dim"] = covariance + ridge * unit * np.eye(dim)
     return ridged

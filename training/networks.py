@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from crossmodal.modality import Modality
 from training.config import check_choice
 from training.towers import Features, Standardizer, unit_norm
 
@@ -71,3 +72,9 @@ class NetworkTower(nn.Module):
     def forward(self, features: Features) -> torch.Tensor:
         """Return unit-norm embeddings (batch, k)."""
         return unit_norm(self.outputs(features))
+
+
+def modules_of(towers: Mapping[Modality, nn.Module], **heads: nn.Module) -> nn.ModuleDict:
+    """Return towers and what only training needs as one module."""
+    named: dict[str, nn.Module] = {m.value: tower for m, tower in towers.items()}
+    return nn.ModuleDict(named | heads)

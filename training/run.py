@@ -8,6 +8,7 @@ runs; ``metrics.jsonl`` has a line per epoch, ``evaluation.json`` the card.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from crossmodal.errors import ConfigError, DataError
 from crossmodal.features import FeaturesFile
 from crossmodal.frontends.frontend import FrontEndSpec, parse_spec
 from crossmodal.modality import Modality, parse_modality
+from training.checkpoints import Checkpoints
 from training.data import class_names, training_data
 from training.environment import environment
 from training.export import graph_of
@@ -33,6 +35,7 @@ from training.selection import Fitted, fit_method, restore
 from training.splits import with_validation
 
 CONFIG, CHECKPOINT, EPOCHS = "config.json", "checkpoint.safetensors", "metrics.jsonl"
+PARTIAL = "partial"  # what an interrupted fit goes on from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +139,12 @@ class Run:
 
 
 def fit(
-    request: FitRequest, data: FeaturesFile, out: Path, log: Callable[..., None]
+    request: FitRequest,
+    data: FeaturesFile,
+    out: Path,
+    log: Callable[..., None],
+    *,
+    resume: bool = False,
 ) -> Run:
     """Fit one method on the data's training rows and write the run directory.
 
@@ -145,20 +153,25 @@ def fit(
         data: The features file, read.
         out: The run directory; an earlier run there is replaced.
         log: Called with a mapping per epoch.
+        resume: Whether to go on where a fit of the same request was interrupted; a run
+            that is finished is returned as it is.
 
     Raises:
-        ConfigError: If method, preset or a setting is unknown or out of range.
+        ConfigError: If method, preset or a setting is unknown or out of range, or the
+            directory holds something else, or to resume, another fit.
         DataError: If a split is missing or a method lacks what it needs.
     """
+    fingerprint = _fingerprint(request)
+    if resume and (out / CONFIG).is_file():
+        run = Run.open(out)
+        if run.config.get("fingerprint") != fingerprint:
+            raise ConfigError(f"{out}: holds the run of another request; drop --resume")
+        return run
     data = with_validation(data, seed=request.seed)
     classes = class_names(data.of_split("train"))
     train = training_data(data, "train", classes)
     validation = training_data(data, "val", classes)
-    out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()) and not (out / CONFIG).is_file():
-        raise ConfigError(f"{out}: not empty and no run; choose another --out")
-    for old in out.iterdir():
-        old.unlink()
+    _clear(out, keep_partial=resume)
     lines: list[str] = []
 
     def record(values: Mapping[str, Any]) -> None:
@@ -174,6 +187,7 @@ def fit(
         seed=request.seed,
         device=request.device,
         log=record,
+        checkpoints=Checkpoints(out / PARTIAL, fingerprint=fingerprint),
     )
     towers = {modality: tower.cpu().eval() for modality, tower in fitted.towers.items()}
     state = {
@@ -188,8 +202,29 @@ def fit(
             graph = graph_of(tower, fitted.problem.dims[modality])
             write_bytes(out / f"{modality}.onnx", graph)
     write_json(out / "environment.json", environment(request.device))
-    write_json(out / CONFIG, _config(request, data, fitted, towers, classes))
+    config = _config(request, data, fitted, towers, classes)
+    write_json(out / CONFIG, config | {"fingerprint": fingerprint})
+    shutil.rmtree(out / PARTIAL, ignore_errors=True)
     return Run.open(out)
+
+
+def _fingerprint(request: FitRequest) -> str:
+    """Return what decides a fit: the request, with the content of the data."""
+    asked = asdict(request) | {"data": sha256_file(request.data)}
+    return json.dumps(asked, sort_keys=True)
+
+
+def _clear(out: Path, *, keep_partial: bool) -> None:
+    """Make the directory, and remove an earlier run from it."""
+    out.mkdir(parents=True, exist_ok=True)
+    old = list(out.iterdir())
+    if old and not (out / CONFIG).is_file() and old != [out / PARTIAL]:
+        raise ConfigError(f"{out}: not empty and no run; choose another --out")
+    for path in old:
+        if path != out / PARTIAL:
+            path.unlink()
+        elif not keep_partial:
+            shutil.rmtree(path)
 
 
 def _config(

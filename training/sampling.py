@@ -69,7 +69,7 @@ class BalancedBatches:
     """Deals batches of P classes and K items per class and modality.
 
     A pair is dealt as one, so both members are in the batch; items without a partner are
-    dealt per modality, in proportion. No item occurs twice in a batch: a class of fewer
+    dealt per modality, in proportion. No pair occurs twice in a batch: a class of fewer
     than K items gives all it has. Decks go on from epoch to epoch, so every item has its
     turn. Left out are unlabeled rows without a partner and classes that some modality
     lacks, as nothing in the other answers them. Pairs without label are one more class;
@@ -91,8 +91,7 @@ class BalancedBatches:
             DataError: If a modality has fewer than two rows to deal.
         """
         self._data = data
-        self._pair_of = _pair_numbers(data)
-        members = _members(data, self._pair_of)
+        members = _members(data, _pair_numbers(data))
         if set(members) == {UNLABELED}:
             items *= classes
         self._items = items
@@ -128,20 +127,24 @@ class BalancedBatches:
     def _deal(self) -> Batch:
         none = np.zeros(0, dtype=np.int64)
         rows = {modality: [none] for modality in self._data.modalities}
+        pairs = {modality: [none] for modality in self._data.modalities}
         for number in self._order.deal(self._per_batch):
             decks = self._classes[int(number)]
             events = none if decks.pairs is None else decks.pairs.deal(decks.pair_count)
             for modality, chosen in rows.items():
                 if self._data.pairs is not None:
                     chosen.append(self._data.pairs[modality][events])
+                    # not looked up by row: a row may be in several drawn pairs
+                    pairs[modality].append(events)
                 if modality in decks.singles:
-                    rest = self._items - len(events)
-                    chosen.append(decks.singles[modality].deal(rest))
+                    alone = decks.singles[modality].deal(self._items - len(events))
+                    chosen.append(alone)
+                    pairs[modality].append(np.full(len(alone), UNPAIRED))
         together = {m: np.concatenate(chosen) for m, chosen in rows.items()}
         return Batch(
             rows=together,
             labels={m: self._data.labels[m][chosen] for m, chosen in together.items()},
-            pairs={m: self._pair_of[m][chosen] for m, chosen in together.items()},
+            pairs={m: np.concatenate(numbers) for m, numbers in pairs.items()},
         )
 
 

@@ -232,6 +232,9 @@ def joined(train: TrainingData, more: TrainingData) -> TrainingData:
         pairs=pairs,
         ids={m: [*train.ids[m], *more.ids[m]] for m in train.modalities},
         pair_keys={m: [*train.pair_keys[m], *more.pair_keys[m]] for m in train.modalities},
+        groups=None
+        if train.groups is None or more.groups is None
+        else {m: [*train.groups[m], *more.groups[m]] for m in train.modalities},
     )
 
 

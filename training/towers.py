@@ -24,6 +24,13 @@ def unit_norm(rows: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
     return rows / norms.clamp(min=SMALLEST_NORM)
 
 
+def squared_lift(posterior: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch 1"]:
+    r"""Return $1 - \sum_c p_c^2$ of probabilities, exact also where one is nearly 1."""
+    rest = torch.topk(posterior, posterior.shape[1]).values[:, 1:]
+    others = rest.sum(dim=1, keepdim=True)
+    return 2 * others - others.square() - rest.square().sum(dim=1, keepdim=True)
+
+
 class Standardizer(nn.Module):
     """Subtracts the training mean and divides by the training standard deviation."""
 
@@ -85,9 +92,14 @@ class ProjectionTower(nn.Module):
         self.offset.copy_(torch.from_numpy(offset))
         self.weight.copy_(torch.from_numpy(weight))
 
+    def outputs(self, features: Features) -> Float32[Tensor, "batch components"]:
+        """Return projections as they are, before the norm."""
+        projected: Tensor = (self.standardize(features) - self.offset) @ self.weight
+        return projected
+
     def forward(self, features: Features) -> Float32[Tensor, "batch components"]:
         """Return unit-norm projections."""
-        return unit_norm((self.standardize(features) - self.offset) @ self.weight)
+        return unit_norm(self.outputs(features))
 
 
 class MlpTower(nn.Module):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float64
@@ -25,6 +26,8 @@ MOST_WORKERS = 4
 NOT_RANKED = -3  # class code of the place behind a ranking that lost a row
 
 Measured = tuple[QueryValues, QuerySums]
+Scores = Float64[np.ndarray, "queries rows"]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class Task:
 
 def measure(task: Task) -> Measured:
     """Rank the whole gallery for every query, on a few threads."""
-    parts = _measure_blocks(task)
+    parts = in_blocks(task.search, lambda scores, start: measure_block(task, scores, start))
     first, sums = next(parts)
     values = [first]
     for value, more in parts:  # added up as they come: sums are as long as the gallery
@@ -53,20 +56,29 @@ def measure(task: Task) -> Measured:
     return join(values), sums
 
 
-def _measure_blocks(task: Task) -> Iterator[Measured]:
-    """Multiply in large pieces, rank their blocks in parallel.
+def in_blocks(search: Search, work: Callable[[Scores, int], Found]) -> Iterator[Found]:
+    """Multiply in large pieces, work on their blocks in parallel.
 
     The product stays out of the workers because a BLAS has threads of its own, which
     keep a core busy for a while after every call.
+
+    Args:
+        search: What is ranked for whom.
+        work: Takes a block's scores and the number of its first query.
+
+    Returns:
+        What the blocks gave, in order.
     """
-    search = task.search
     queries, rows = len(search.queries), len(search.gallery)
+    pieces = blocks(queries, rows, PIECE_SCORES)
+    product = np.empty((max(end - begin for begin, end in pieces), rows))
     with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
-        for begin, end in blocks(queries, rows, PIECE_SCORES):
-            scores = search.queries[begin:end] @ search.gallery.T
+        for begin, end in pieces:  # each overwrites the scores of the one before
+            scores = product[: end - begin]
+            np.matmul(search.queries[begin:end], search.gallery.T, out=scores)
             yield from pool.map(
-                lambda block, scores=scores, begin=begin: measure_block(
-                    task, scores[slice(*block)], begin + block[0]
+                lambda block, scores=scores, begin=begin: work(
+                    scores[slice(*block)], begin + block[0]
                 ),
                 blocks(end - begin, rows, BLOCK_SCORES),
             )

@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Int64
 
 SCORE_STEPS = 10**9
+ROUNDING = 1.5 * 2**52
 ROW_BITS = 32
 ROW_MASK = (1 << ROW_BITS) - 1
-CACHED_KEYS = 1 << 15  # 256 KiB, of which a pass holds a few copies
+CACHED_KEYS = 1 << 16  # 512 KiB, of which a pass holds a few copies
 REMOVED = (1 << 31) - 1  # worse than any score: what is taken out ranks last
 
 Keys = Int64[np.ndarray, "queries rows"]
@@ -35,24 +36,37 @@ def rank(
     """
     rows = np.arange(scores.shape[1])
     keys = np.empty(scores.shape, dtype=np.int64)
+    removed = np.flatnonzero(own_row >= 0)
     for few in in_cache(*scores.shape):
-        part = score_keys(scores[few], rows)
-        removed = np.flatnonzero(own_row[few] >= 0)
-        own = own_row[few][removed]
-        part[removed, own] = (REMOVED << ROW_BITS) | own
+        part = score_keys(scores[few], rows, out=keys[few])
+        if removed.size:
+            gone = removed[(removed >= few.start) & (removed < few.stop)]
+            part[gone - few.start, own_row[gone]] = (REMOVED << ROW_BITS) | own_row[gone]
         part.sort(axis=1)
-        keys[few] = part
     return Ranked(keys, len(rows) - (own_row >= 0))
 
 
 def score_keys(
-    scores: Float64[np.ndarray, "*items"], rows: Int[np.ndarray, "..."]
+    scores: Float64[np.ndarray, "*items"],
+    rows: Int[np.ndarray, "..."],
+    out: Int64[np.ndarray, "*items"] | None = None,
 ) -> Int64[np.ndarray, "*items"]:
-    """Return the negated score and the gallery row of each item in one integer."""
-    steps = scores * -SCORE_STEPS
-    np.rint(steps, out=steps)
-    steps *= 1 << ROW_BITS  # exact: 31 significant bits
-    keys: Int64[np.ndarray, "*items"] = steps.astype(np.int64)
+    """Return the negated score and the gallery row of each item in one integer.
+
+    Adding 1.5 · 2⁵² rounds a float64 to an integer, half to even as rint does, and leaves
+    that integer in the low bits; the shift keeps its lowest 32.
+
+    Args:
+        scores: Inner products.
+        rows: Gallery row of each.
+        out: Where to put the keys.
+    """
+    keys: Int64[np.ndarray, "*items"]
+    keys = np.empty(scores.shape, dtype=np.int64) if out is None else out
+    steps = keys.view(np.float64)
+    np.multiply(scores, -SCORE_STEPS, out=steps)
+    steps += ROUNDING
+    keys <<= ROW_BITS
     keys += rows
     return keys
 

@@ -98,3 +98,57 @@ def test_matched_blend_keeps_correlations_at_one_or_below(share: float) -> None:
     by_class = class_pair_moments(left, right, labels, labels)
     blended = by_class.blend(pair_moments(left, right), share)
     assert solve(blended, 1e-9).correlations.max() <= 1 + 1e-9
+
+
+def test_marginals_of_true_pairs_alone_let_correlations_exceed_one() -> None:
+    values = np.repeat([-1.0, 0.0, 1.0], [30, 20, 30])
+    labels = values.astype(np.int64) + 1
+    by_class = class_pair_moments(values[:, None], values[:, None], labels, labels)
+    by_pair = pair_moments(values[:, None], values[:, None])
+    # class pairs: variance (900 + 900) / (900 + 400 + 900); true pairs: 60 / 80
+    (found,) = solve(by_class.with_marginals(by_pair), 1e-12).correlations
+    assert found == pytest.approx((1800 / 2200) / (60 / 80))
+
+
+def test_whitened_moments_are_those_of_the_mapped_rows() -> None:
+    left, right = rows(30, 4, 0), rows(30, 3, 1)
+    roots = [np.tril(rows(dim, dim, dim)) for dim in (4, 3)]
+    found = pair_moments(left, right).whitened(*roots)
+    mapped = [
+        np.linalg.solve(root, data.T).T
+        for root, data in zip(roots, (left, right), strict=True)
+    ]
+    assert_equal(found, pair_moments(*mapped), 1e-9)
+
+
+def test_ridge_of_no_unit_is_added_as_it_is() -> None:
+    moments = pair_moments(rows(40, 3, 0), rows(40, 2, 1))
+    by_hand = pair_moments(rows(40, 3, 0), rows(40, 2, 1))
+    by_hand.left[np.diag_indices(3)] += 0.3
+    by_hand.right[np.diag_indices(2)] += 0.3
+    np.testing.assert_allclose(
+        solve(moments, 0.3, relative=False).correlations,
+        solve(by_hand, 0.0).correlations,
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("by_class", [False, True])
+def test_few_directions_of_many_are_the_first_of_all(by_class: bool) -> None:
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((900, 12)) * np.linspace(3, 1, 12)
+    left, right = (
+        rng.standard_normal((900, dim)) + shared @ rng.standard_normal((12, dim))
+        for dim in (510, 520)
+    )
+    labels = rng.integers(0, 7, 900)
+    moments = pair_moments(left, right)
+    if by_class:
+        moments = class_pair_moments(left, right, labels, labels)
+    few, every = solve(moments, 0.5, components=8), solve(moments, 0.5)
+    np.testing.assert_allclose(few.correlations, every.correlations[:8], atol=1e-9)
+    assert few.rank == (6 if by_class else 8)
+    for name in ("left", "right"):
+        found, expected = getattr(few, name), getattr(every, name)
+        np.testing.assert_allclose(found[:, : few.rank], expected[:, : few.rank], atol=1e-6)
+        assert np.isfinite(found).all()

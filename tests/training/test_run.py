@@ -176,3 +176,36 @@ def test_damaged_bundle_file_is_named(tmp_path: Path) -> None:
     graph.write_bytes(content)
     with pytest.raises(BundleError, match=r"audio\.onnx has sha256"):
         Bundle.open(tmp_path / "bundle")
+
+
+def test_an_interrupted_fit_is_resumed_and_a_finished_one_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, path = synthetic(), tmp_path / "features.h5"
+    write_features(path, data)
+    settings = {"epochs": "4", "hidden": "8"}
+    request = FitRequest(data=path, method="supcon", overrides=settings)
+    whole = fit(request, data, tmp_path / "whole", lambda values: None)
+    monkeypatch.setattr("training.checkpoints.INTERVAL_S", 0.0)
+    epochs: list[int] = []
+
+    def interrupt(values: dict[str, int]) -> None:
+        epochs.append(values.get("epoch", 0))
+        if values.get("epoch") == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(request, data, tmp_path / "run", interrupt)
+    assert not (tmp_path / "run" / "config.json").exists()
+    told: list[dict[str, int]] = []
+    resumed = fit(request, data, tmp_path / "run", told.append, resume=True)
+    assert resumed.graphs() == whole.graphs()
+    read = (tmp_path / "whole" / "metrics.jsonl").read_text()
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == read
+    assert not (tmp_path / "run" / "partial").exists()
+    told.clear()
+    fit(request, data, tmp_path / "run", told.append, resume=True)
+    assert told == []
+    other = FitRequest(data=path, method="supcon", overrides=settings, seed=1)
+    with pytest.raises(ConfigError, match="holds the run of another request"):
+        fit(other, data, tmp_path / "run", told.append, resume=True)

@@ -122,3 +122,14 @@ def test_nothing_shared_is_an_error(make_data: MakeData) -> None:
     data = make_data(unequal=True, labeled=False)
     with pytest.raises(DataError, match="0 training items share a class or a pair"):
         sampler(data)
+
+
+def test_row_in_several_drawn_pairs_meets_each_of_its_partners(make_data: MakeData) -> None:
+    data = make_data(unequal=True).with_drawn_pairs(0)
+    assert data.pairs is not None
+    assert len(set(data.pairs[V])) < len(data.pairs[V])
+    for batch in sampler(data, classes=4, items=12):
+        np.testing.assert_array_equal(batch.pairs[A], batch.pairs[V])
+        for modality in (A, V):
+            expected = data.pairs[modality][batch.pairs[modality]]
+            np.testing.assert_array_equal(batch.rows[modality], expected)

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from training.towers import MlpTower, ProjectionTower, Standardizer, unit_norm
+from training.towers import (
+    MlpTower,
+    ProjectionTower,
+    Standardizer,
+    squared_lift,
+    unit_norm,
+)
 
 
 def test_rows_are_scaled_to_unit_norm() -> None:
@@ -67,3 +73,19 @@ def test_every_parameter_of_a_network_receives_gradient(layers: int) -> None:
         # batch norm cancels the bias before it
         if not (name.startswith("hidden") and name.endswith("bias")):
             assert parameter.grad.abs().sum() > 0, name
+
+
+def test_squared_lift_is_exact_where_one_class_is_certain() -> None:
+    rng = np.random.default_rng(0)
+    for scale in (1.0, 10.0, 40.0):
+        logits = torch.from_numpy(scale * rng.standard_normal((20, 5)))
+        exact = torch.softmax(logits, dim=1)
+        expected = sum(
+            exact[:, [i]] * exact[:, [j]] for i in range(5) for j in range(5) if i != j
+        )
+        found = squared_lift(torch.softmax(logits.float(), dim=1))
+        torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-30)
+
+
+def test_squared_lift_of_a_tie_counts_both() -> None:
+    assert squared_lift(torch.tensor([[0.5, 0.5, 0.0]])).item() == pytest.approx(0.5)

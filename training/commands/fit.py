@@ -51,6 +51,9 @@ def fit(
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO,
     seed: Annotated[int, typer.Option(help="Seed of everything drawn by chance.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where this fit was interrupted.")
+    ] = False,
 ) -> None:
     """Fit one method; choices are made on validation, the test split is scored once."""
     request = FitRequest(
@@ -79,6 +82,7 @@ def fit(
             features,
             out,
             lambda values: spinner.update(task, description=_line(values)),
+            resume=resume,
         )
         evaluation = evaluate_run(run, features)
         evaluation.write(out)

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from crossmodal.errors import DataError
 from training.config import Settings, check_choice, check_range
-from training.data import UNLABELED, TrainingData
-from training.linear_cca import Moments, class_pair_moments, pair_moments
+from training.data import TrainingData
 from training.methods import linear
 from training.methods.method import FitContext, MethodCard, Problem, Towers
+from training.pair_sets import PairSet, moments_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,32 +86,13 @@ class ClusterCca:
             DataError: If no class is present in both modalities.
         """
         features = linear.standardize(towers, train, divide=settings.standardize)
-        left, right = train.modalities
-
-        def moments() -> Moments:
-            known = {m: train.labels[m] != UNLABELED for m in train.modalities}
-            labels = {m: train.labels[m][known[m]] for m in train.modalities}
-            if not np.intersect1d(labels[left], labels[right]).size:
-                raise DataError("cluster CCA needs a class present in both modalities")
-            by_class = class_pair_moments(
-                features[left][known[left]],
-                features[right][known[right]],
-                labels[left],
-                labels[right],
-            )
-            if settings.sigma == 0:
-                return by_class
-            pairs = train.with_drawn_pairs(context.seed).pairs or {}
-            by_pair = pair_moments(
-                features[left][pairs[left]], features[right][pairs[right]]
-            )
-            return by_class.blend(by_pair, settings.sigma)
-
+        pair_set = PairSet(sigma=settings.sigma, seed=context.seed)
         components = _components(settings, Problem.of(train))
         solution = linear.project(
             towers,
             context.remember(
-                ("class moments", settings.standardize, settings.sigma), moments
+                ("class moments", settings.standardize, settings.sigma),
+                lambda: moments_of(features, train, pair_set),
             ),
             ridge=settings.ridge,
             components=components,

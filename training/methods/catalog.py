@@ -7,19 +7,43 @@ from typing import Any
 
 from crossmodal.errors import ConfigError
 from training.config import Settings
+from training.methods.aadml import Aadml
+from training.methods.acmr import Acmr
 from training.methods.c_cca import ClusterCca
+from training.methods.c_kcca import ClusterKernelCca
 from training.methods.cca import Cca
+from training.methods.cctl import Cctl
+from training.methods.dscmr import Dscmr
+from training.methods.earshot import Earshot
+from training.methods.kcca import KernelCca
 from training.methods.method import Method
 from training.methods.posterior_product import PosteriorProduct
 from training.methods.random import Random
 from training.methods.supcon import Supcon
+from training.methods.tnn import Tnn
+from training.methods.tnn_c_cca import TnnCCca
+from training.methods.two_stage_triplet import TwoStageTriplet
+from training.methods.ucal import Ucal
+from training.methods.ugach import Ugach
 
 METHODS: Mapping[str, Method[Any]] = {
     "random": Random(),
     "cca": Cca(),
+    "kcca": KernelCca(),
     "c_cca": ClusterCca(),
+    "c_kcca": ClusterKernelCca(),
+    "tnn": Tnn(),
+    "tnn_c_cca": TnnCCca(),
+    "dscmr": Dscmr(),
+    "cctl": Cctl(),
+    "two_stage_triplet": TwoStageTriplet(),
+    "aadml": Aadml(),
     "posterior_product": PosteriorProduct(),
+    "ugach": Ugach(),
+    "ucal": Ucal(),
+    "acmr": Acmr(),
     "supcon": Supcon(),
+    "earshot": Earshot(),
 }
 
 

@@ -26,12 +26,21 @@ def build(problem: Problem, components: int) -> dict[Modality, ProjectionTower]:
     Raises:
         DataError: If there are not exactly two modalities.
     """
+    check_two(problem)
+    return {m: ProjectionTower(problem.dims[m], components) for m in problem.modalities}
+
+
+def check_two(problem: Problem) -> None:
+    """Check that there are two modalities, as canonical correlation takes no others.
+
+    Raises:
+        DataError: If there are not exactly two.
+    """
     if len(problem.dims) != 2:
         raise DataError(
             "canonical correlation takes exactly two modalities, got "
             f"{', '.join(problem.modalities) or 'none'}"
         )
-    return {m: ProjectionTower(problem.dims[m], components) for m in problem.modalities}
 
 
 def standardize(

@@ -25,7 +25,7 @@ from training.config import Settings, check_choice, check_range
 from training.data import UNLABELED, TrainingData
 from training.methods.method import FitContext, MethodCard, Problem, Towers
 from training.optimization import Optimization
-from training.towers import Features, Standardizer
+from training.towers import Features, Standardizer, squared_lift
 
 CLASSIFIERS = ("logistic", "mlp")
 FOLDS = 5
@@ -191,8 +191,7 @@ class PosteriorTower(nn.Module):
         """Return posteriors and their lift."""
         logits = self.classifier(self.standardize(features)) / self.temperature
         posterior = torch.softmax(logits, dim=2).mean(dim=0)
-        missing = 1 - posterior.square().sum(dim=1, keepdim=True)
-        lift = missing.clamp(min=0).sqrt() * self.place
+        lift = squared_lift(posterior).clamp(min=0).sqrt() * self.place
         return torch.cat([posterior, lift], dim=1)
 
 

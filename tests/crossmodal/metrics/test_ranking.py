@@ -98,3 +98,13 @@ def test_passes_of_any_size_rank_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     assert again.keys.tolist() == expected.keys.tolist()
     codes = np.arange(20, dtype=np.int32) % 3
     assert again.look_up(codes).tolist() == codes[expected.rows()].tolist()
+
+
+def test_keys_round_as_rint_does() -> None:
+    rng = np.random.default_rng(0)
+    halves = np.arange(-5, 6) * 0.5e-9
+    bounds = [1, -1, 0.0, -0.0, 1.0000019, -1.0000019]
+    scores = np.concatenate([rng.uniform(-1, 1, 20_000), halves, bounds])
+    rows = np.arange(len(scores))
+    steps = np.rint(scores * -(10**9)).astype(np.int64)
+    np.testing.assert_array_equal(score_keys(scores, rows), (steps << 32) + rows)

@@ -17,11 +17,22 @@ from training.selection import Fitted, fit_method, restore
 from training.validation import embed, score
 
 A, V = Modality.AUDIO, Modality.VISUAL
+SMALL = {"epochs": "25", "hidden": "24", "items_per_class": "4"}
+TRIPLET = SMALL | {"dim": "6"}
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "supcon": (
         "supcon",
         {"epochs": "40", "hidden": "32", "dim": "8", "items_per_class": "4"},
     ),
+    "tnn": ("tnn", TRIPLET),
+    "tnn_c_cca": ("tnn_c_cca", TRIPLET),
+    "dscmr": ("dscmr", TRIPLET | {"rate": "0.01"}),
+    "cctl": ("cctl", SMALL),
+    "two_stage_triplet": ("two_stage_triplet", TRIPLET),
+    "aadml": ("aadml", TRIPLET),
+    "acmr": ("acmr", {"epochs": "15", "hidden": "32", "batch": "16"}),
+    "ucal": ("ucal", {"epochs": "15", "hidden": "32", "batch": "16"}),
+    "ugach": ("ugach", {"hidden": "32", "neighbors": "4", "pretrain": "40", "batch": "16"}),
     "cca": ("cca", {"k": "4"}),
     "c_cca": ("c_cca", {"ridge": "0.1"}),
     "posterior_product": ("posterior_product", {"classifier": "logistic", "c": "0.1"}),
