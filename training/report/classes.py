@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from crossmodal.modality import Direction
-from training.report.drawing import FAINT, INK, as_svg, drawn, panels
+from training.report.drawing import FAINT, INK, as_svg, drawn, panels, write_cell
 from training.report.page import figure
 from training.report.standing import Standing, names
 
@@ -84,10 +84,7 @@ def _bars(
 def _by_class(
     standing: Standing, name: str, direction: Direction, classes: list[str]
 ) -> np.ndarray:
-    try:
-        found = standing.results.curves(name, direction)["average_precision_by_class"]
-    except (IndexError, ValueError):
-        found = {}
+    found = standing.curves(name, direction).get("average_precision_by_class") or {}
     return np.array([np.nan if found.get(c) is None else found[c] for c in classes])
 
 
@@ -143,10 +140,7 @@ def confusion(standing: Standing) -> list[str]:
 def _matrices(standing: Standing, name: str, depth: str) -> str:
     found = {}
     for direction in standing.results.directions:
-        try:
-            there = standing.results.curves(name, direction)["confusion"]
-        except (IndexError, ValueError):
-            there = None
+        there = standing.curves(name, direction).get("confusion")
         if there and len(there["classes"]) <= MOST_CLASSES:
             found[direction] = there
     if not found:
@@ -173,10 +167,8 @@ def _matrix(panel: Axes, shares: np.ndarray, classes: list[str]) -> None:
     for row, column in np.ndindex(*shares.shape):
         percent = round(100 * float(shares[row, column]))
         if percent:
-            color = "white" if shares[row, column] > 0.5 else INK
-            panel.text(
-                column, row, str(percent), ha="center", va="center", fontsize=7, color=color
-            )
+            light = bool(shares[row, column] > 0.5)
+            write_cell(panel, row, column, str(percent), light=light)
 
 
 def class_names(standing: Standing) -> list[str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.axes import Axes
 
 from training.report.drawing import as_svg, drawn, panels
@@ -41,7 +38,7 @@ def _curves(
         canvas, (axes,) = panels(1, len(directions), width=4.8, height=3.7, sharey=True)
         for panel, direction in zip(axes, directions, strict=True):
             for name in standing.shown:
-                curve = _curve(standing, name, direction, kind)
+                curve = standing.curves(name, direction).get(kind)
                 if curve:
                     _draw(panel, standing, name, curve[across], curve[upwards])
             panel.set_title(str(direction))
@@ -54,17 +51,6 @@ def _curves(
         canvas.legend(handles, labels, loc="outside right upper")
         svg = as_svg(canvas, kind.replace("_", "-"))
     return [figure(svg, caption + standing.left_out)]
-
-
-def _curve(
-    standing: Standing, name: str, direction: Any, kind: str
-) -> Mapping[str, Any] | None:
-    try:
-        curves = standing.results.curves(name, direction)
-    except (IndexError, ValueError):  # an entry that was not scored in this direction
-        return None
-    found: Mapping[str, Any] | None = curves.get(kind)
-    return found
 
 
 def _draw(

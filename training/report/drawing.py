@@ -134,6 +134,23 @@ def as_svg(figure: Figure, name: str) -> str:
     return re.sub(r"url\(#", f"url(#{name}-", svg).strip()
 
 
+def write_cell(panel: Axes, row: int, column: int, text: str, *, light: bool) -> None:
+    """Write into the middle of a matrix's cell.
+
+    Args:
+        panel: Where the matrix is.
+        row: Of the cell.
+        column: Of the cell.
+        text: What to write.
+        light: Whether the cell is dark.
+    """
+    written = panel.text(
+        column, row, text, ha="center", va="center", fontsize=7,
+        color="white" if light else INK,
+    )  # fmt: skip
+    written.set_in_layout(False)  # it cannot overflow, and measuring each is slow
+
+
 def _lighter(color: str) -> str:
     parts = (int(color[at : at + 2], 16) for at in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * 0.45):02x}" for part in parts)

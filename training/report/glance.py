@@ -29,8 +29,8 @@ def glance(standing: Standing) -> list[str]:
         figure(
             svg,
             "Mean average precision by class over the whole gallery, best entry first. "
-            "Mark: mean over seeds; bar: 95 % bootstrap interval over queries; small ticks: "
-            "the seeds; dashed: the expectation of random rankings.",
+            "Mark: mean over seeds; bar: 95 % bootstrap interval over queries; small "
+            "ticks: the seeds; dashed: the expectation of random rankings.",
         )
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from crossmodal.modality import Direction
 from training.compare.request import BASELINE
 from training.compare.results import Results
 from training.compare.rows import HEADLINE, MEAN
@@ -51,6 +52,12 @@ class Standing:
     def row(self, name: str, direction: object, metric: str) -> Mapping[str, Any]:
         """Return one row of the table."""
         return self.results.row(name, str(direction), metric)
+
+    def curves(self, name: str, direction: Direction) -> Mapping[str, Any]:
+        """Return a direction's curves; empty for an entry not scored in it."""
+        if not any(direction in o.directions for o in self.results.of(name)):
+            return {}
+        return self.results.curves(name, direction)
 
     def look(self, name: str) -> Style:
         """Return how the entry looks, the same in every figure."""

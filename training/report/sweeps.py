@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from training.report.drawing import INK, as_svg, drawn, panels, style
+from training.report.drawing import INK, as_svg, drawn, panels, style, write_cell
 from training.report.page import figure, folded, table
 from training.report.standing import number
 from training.trials import Trials, Value, is_numeric
@@ -120,10 +120,7 @@ def _write_cells(panel: Axes, grid: np.ndarray) -> None:
         if np.isnan(value):
             continue
         dark = high > low and (value - low) / (high - low) > 0.8
-        panel.text(
-            column, row, f"{value:.3f}".lstrip("0"),
-            ha="center", va="center", fontsize=7, color="white" if dark else INK,
-        )  # fmt: skip
+        write_cell(panel, row, column, f"{value:.3f}".lstrip("0"), light=bool(dark))
     row, column = np.unravel_index(np.nanargmax(grid), grid.shape)
     frame = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5)])
     panel.plot(*(frame * 0.94 + (column, row)).T, color=INK, linewidth=1.6)
