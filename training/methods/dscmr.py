@@ -114,7 +114,6 @@ class Dscmr:
                 dropout=settings.dropout,
                 batch_norm=settings.batch_norm,
             )
-            towers[modality] = NetworkTower(dim, nn.Sequential(*list(own)[:-1], shared))
             network[-1] = shared
             towers[modality] = NetworkTower(dim, network)
         return towers

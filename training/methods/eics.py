@@ -114,8 +114,9 @@ class Eics:
     depend on; it is negated, not averaged. The constraint is on centred unit rows over
     the squared batch. ``tuned`` leaves ``cross_implicit`` out, as it opposes the label
     loss, has smaller networks, and blends class pairs into the final CCA, which would
-    otherwise prefer what tells two clips of one class apart. Rate and batch are not printed. ``space=explicit`` is
-    read through CCA, since the correlation does not fix its axes; ``implicit`` as it is.
+    otherwise prefer what tells two clips of one class apart. Rate and batch are not
+    printed. ``space=explicit`` is read through CCA, since the correlation does not fix its
+    axes; ``implicit`` as it is.
 
     Source:
         Zeng, Wu, Hattori, Xu and Yu 2023, Learning explicit and implicit dual common
