@@ -48,7 +48,7 @@ $(MADE)/features.h5: $(MADE)/demo/manifest.csv
 	$(RUN) -m training prepare $< --frontend audio=logmel --frontend visual=framestats --out $@
 
 $(MADE)/run/evaluation.json: $(MADE)/features.h5
-	$(RUN) -m training fit --data $< --method supcon --out $(MADE)/run
+	$(RUN) -m training fit --data $< --method earshot --out $(MADE)/run
 
 $(MADE)/bundle/manifest.json: $(MADE)/run/evaluation.json
 	$(RUN) -m training export --run $(MADE)/run --out $(MADE)/bundle
