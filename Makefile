@@ -48,7 +48,7 @@ $(MADE)/features.h5: $(MADE)/demo/manifest.csv
 	$(RUN) -m training prepare $< --frontend audio=logmel --frontend visual=framestats --out $@
 
 $(MADE)/run/evaluation.json: $(MADE)/features.h5
-	$(RUN) -m training fit --data $< --method supcon --out $(MADE)/run
+	$(RUN) -m training fit --data $< --method earshot --out $(MADE)/run
 
 $(MADE)/bundle/manifest.json: $(MADE)/run/evaluation.json
 	$(RUN) -m training export --run $(MADE)/run --out $(MADE)/bundle
@@ -58,7 +58,7 @@ $(MADE)/data/index/CURRENT: $(MADE)/bundle/manifest.json
 	  --features $(MADE)/features.h5 --out $(MADE)/data
 
 test: $(VENV)/installed-dev   ## install what the tests need and run them all, one thread per core
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist loadgroup
 
 check: $(VENV)/installed-dev   ## lint, types and import rules; changes nothing
 	$(BIN)/ruff check .

@@ -30,17 +30,21 @@ FOLDERS = {
     "images": (PICTURE_FILES, "visual"),
     "video": (VIDEO_FILES, "audio+visual"),
 }
+MANIFEST = "manifest.csv"
 COLUMNS = ("path", "modality", "label", "split", "id", "pair", "group", "start", "end")
 
 
 def read_source(path: Path) -> list[SourceItem]:
     """Read a labelled folder or a CSV or JSON manifest.
 
+    A folder that holds a ``manifest.csv`` is read by it, since only that knows the splits.
     Files are not opened: a bad one shows when it is decoded.
 
     Raises:
         DataError: If nothing usable is there, or a row is wrong; names file, row, field.
     """
+    if path.is_dir() and (path / MANIFEST).is_file():
+        return read_source(path / MANIFEST)
     if path.is_dir():
         items = _read_folder(path)
     elif path.is_file():

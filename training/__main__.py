@@ -12,11 +12,14 @@ from crossmodal import console
 
 COMMANDS = {
     "demo": "training.demo.command",
+    "fetch": "training.commands.fetch",
     "prepare": "training.commands.prepare",
     "methods": "training.commands.listings",
     "frontends": "training.commands.listings",
     "fit": "training.commands.fit",
     "compare": "training.commands.compare",
+    "sweep": "training.commands.sweep",
+    "report": "training.commands.report",
     "evaluate": "training.commands.evaluate",
     "export": "training.commands.export",
 }

@@ -37,7 +37,7 @@ def fit_temperature(logits: Logits, labels: Labels, *, coldest: float = COLDEST)
     """
     best = minimize_scalar(
         lambda log_t: negative_log_likelihood(logits, labels, float(np.exp(log_t))),
-        bounds=(np.log(coldest), np.log(HOTTEST)),
+        bounds=(np.log(COLDEST), np.log(HOTTEST)),
         method="bounded",
     )
     return float(np.exp(best.x))

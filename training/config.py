@@ -44,6 +44,21 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
+def parse_settings(pairs: list[str]) -> dict[str, str]:
+    """Return ``KEY=VALUE`` texts as a mapping.
+
+    Raises:
+        ConfigError: If a text has no ``=`` or a key comes twice.
+    """
+    settings: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key or key in settings:
+            raise ConfigError(f"--set {pair}: expected KEY=VALUE, each key once")
+        settings[key] = value
+    return settings
+
+
 def override(settings: SettingsType, overrides: Mapping[str, str]) -> SettingsType:
     """Return the settings with values given as text, as in ``--set ridge=0.1``.
 

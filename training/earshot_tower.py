@@ -61,23 +61,27 @@ class KernelView(nn.Module):
         self.linear.copy_(torch.from_numpy(linear))
         self.kernel = torch.from_numpy(kernel).float()
 
-    def rows(self, features: Features) -> Features:
-        """Return the standardised reading of the features."""
-        rows: Tensor = self.standardize(self._read(features))
-        return rows
+    def rows(self, features: Features) -> Float[Tensor, "batch dim"]:
+        """Return the standardised reading of the features, in float64."""
+        read = self._read(features.double())
+        return (read - self.standardize.mean) / self.standardize.scale
 
-    def forward(self, features: Features) -> Float32[Tensor, "batch classes"]:
-        """Return class scores, offsets not yet added."""
-        rows = self.rows(features)
+    def forward(self, features: Features) -> Float[Tensor, "batch classes"]:
+        """Return class scores, offsets not yet added, in float64.
+
+        Weights on whitened kernels are large and of both signs, and float32 would lose
+        what their sum leaves.
+        """
+        rows, landmarks = self.rows(features), self.landmarks.double()
         squares = rows.square().sum(dim=1, keepdim=True)
-        distances = squares + self.landmarks.square().sum(dim=1)
-        distances = (distances - 2 * rows @ self.landmarks.T).clamp(min=0)
-        scores = rows @ self.linear
+        distances = squares + landmarks.square().sum(dim=1)
+        distances = (distances - 2 * rows @ landmarks.T).clamp(min=0)
+        scores = rows @ self.linear.double()
         for number, gamma in enumerate(self.gammas):
-            scores = scores + torch.exp(-gamma * distances) @ self.kernel[number]
+            scores = scores + torch.exp(-gamma * distances) @ self.kernel[number].double()
         return scores
 
-    def _read(self, features: Features) -> Features:
+    def _read(self, features: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
         return signed_root(features) if self.rooted else features
 
     def _load_from_state_dict(
@@ -126,18 +130,19 @@ class EarshotTower(nn.Module):
         place[lift] = 1
         self.register_buffer("place", place, persistent=False)
 
-    def posterior(self, features: Features) -> Float32[Tensor, "batch classes"]:
-        """Return class probabilities."""
+    def posterior(self, features: Features) -> Float[Tensor, "batch classes"]:
+        """Return class probabilities, in float64."""
         scores = self.plain(features) + self.rooted(features) + self.offset
         return torch.softmax(scores, dim=1)
 
     def forward(self, features: Features) -> Float32[Tensor, "batch embedding"]:
         """Return the embedding."""
         posterior = self.posterior(features)
-        pair = (self.plain.rows(features) - self.pair_offset) @ self.pair_weight
-        unpaired = (pair.abs().sum(dim=1, keepdim=True) == 0).float()
+        rows = self.plain.rows(features) - self.pair_offset
+        pair = rows @ self.pair_weight.double()
+        unpaired = (pair.abs().sum(dim=1, keepdim=True) == 0).double()
         missing = (1 - self.share) * squared_lift(posterior) + self.share * unpaired
-        return torch.cat(
+        embedding = torch.cat(
             [
                 (1 - self.share) ** 0.5 * posterior,
                 self.share**0.5 * unit_norm(pair),
@@ -145,3 +150,4 @@ class EarshotTower(nn.Module):
             ],
             dim=1,
         )
+        return embedding.float()

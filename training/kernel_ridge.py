@@ -18,8 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
-
-from training.calibration import fit_temperature, negative_log_likelihood
+from scipy.special import logsumexp
 
 Features = Float64[np.ndarray, "items dim"]
 Scores = Float64[np.ndarray, "items classes"]
@@ -28,7 +27,8 @@ Groups = Int64[np.ndarray, "items"]
 
 PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(4, -9, -1))
 LEAST_FREEDOM = 0.02  # below it an item's left-out score is rounding error of its own label
-COLDEST = 0.005  # scores lie in [0, 1], so their temperatures are small
+SHARPEST = 100.0  # scores lie in [0, 1], so the softmax takes them times 1 to 100
+SHARPNESSES = np.geomspace(1.0, SHARPEST, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ClassRidge:
         offset: Of the classes.
         left_out: Scores of every item by the fit without its group.
         penalty: The penalty chosen, a multiple of the mean squared singular value.
-        loss: Negative log-likelihood of the left-out scores at their best temperature.
+        loss: Negative log-likelihood of the left-out scores, as sharp as suits them.
     """
 
     weight: Float64[np.ndarray, "dim classes"]
@@ -92,9 +92,7 @@ def fit_class_ridge(
                 break
             left_out_residual = residual
         left_out = truth - left_out_residual
-        logits = left_out[None]
-        temperature = fit_temperature(logits, labels, coldest=COLDEST)
-        loss = negative_log_likelihood(logits, labels, temperature)
+        loss = likelihood_loss(left_out, labels)
         if best is None or loss < best.loss:
             weight = vectors @ (shrunk[:, None] * target)
             offset = class_mean - feature_mean @ weight
@@ -102,6 +100,15 @@ def fit_class_ridge(
     if best is None:
         raise ValueError("no penalties to choose from")
     return best
+
+
+def likelihood_loss(scores: Scores, labels: Labels) -> float:
+    """Return the least mean -log p of the true class over a range of sharpnesses."""
+    of_truth = scores[np.arange(len(labels)), labels]
+    return min(
+        float(np.mean(logsumexp(sharpness * scores, axis=1) - sharpness * of_truth))
+        for sharpness in SHARPNESSES
+    )
 
 
 def _together(groups: Groups) -> list[np.ndarray]:

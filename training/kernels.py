@@ -1,10 +1,9 @@
-r"""Gaussian kernel features: the kernel between items and landmarks, and its whitening.
+r"""Gaussian kernel features: an item by its kernel with stored landmarks.
 
-With $K_{mm} + \epsilon m I = R R^T$ over m landmarks, the features of an item are
-$\phi(x) = R^{-1} k(x)$, $k(x)$ its kernel with every landmark (Nyström). Where every
-training item is a landmark, their inner products are the kernel itself, so linear CCA of
-centred features is kernel CCA; fewer landmarks approximate it. R is a Cholesky factor:
-another root only rotates the features, which changes no correlation.
+A direction $\sum_z a_z \phi(z)$ of the kernel's space over landmarks z projects an item on
+$a^T k(x)$, $k(x)$ its kernel with every landmark, and has the squared length $a^T K a$.
+CCA of $k(x)$ with the penalty K is therefore ridge CCA in that space: kernel CCA where
+every training item is a landmark, an approximation by fewer landmarks otherwise (Nyström).
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.linalg import cholesky, solve_triangular
 from scipy.spatial.distance import pdist
 
 Items = Float64[np.ndarray, "items dim"]
 Landmarks = Float64[np.ndarray, "landmarks dim"]
 Kernel = Float64[np.ndarray, "items landmarks"]
 
-JITTER = 1e-6  # epsilon, a share of the variance: bounds what whitening amplifies
+JITTER = 1e-6  # a share of the variance: bounds how much rounding is amplified
 SAMPLE = 1000  # items among which the median distance is taken
 
 
@@ -46,12 +44,12 @@ def median_gamma(items: Items, rng: np.random.Generator) -> float:
     """Return one over the median squared distance of different items of a sample.
 
     Raises:
-        ValueError: If half of the distances are zero.
+        ValueError: If half of these distances are zero, or there are none.
     """
     chosen = items[rng.permutation(len(items))[:SAMPLE]]
     median = float(np.median(pdist(chosen, "sqeuclidean"))) if len(chosen) > 1 else 0.0
     if median <= 0:
-        raise ValueError("more than half of the items are equal: no kernel width fits them")
+        raise ValueError("half of the items are equal or more: no kernel width fits them")
     return 1 / median
 
 
@@ -74,31 +72,20 @@ def choose_landmarks(
 
 @dataclass(frozen=True, slots=True)
 class KernelMap:
-    """The features of one modality: landmarks, kernel width and whitening."""
+    """The kernel of one modality: its landmarks and its width."""
 
     landmarks: Landmarks
     gamma: float
-    root: Float64[np.ndarray, "landmarks landmarks"]
-
-    @classmethod
-    def of(cls, landmarks: Landmarks, gamma: float) -> KernelMap:
-        """Return the map of these landmarks."""
-        kernel = gaussian(landmarks, landmarks, gamma)
-        kernel[np.diag_indices(len(kernel))] = 1 + JITTER * len(kernel)
-        return cls(landmarks, gamma, cholesky(kernel, lower=True))
 
     def kernel(self, items: Items) -> Kernel:
         """Return the kernel of items with the landmarks."""
         return gaussian(items, self.landmarks, self.gamma)
 
-    def features(self, items: Items) -> Kernel:
-        """Return whitened features; their inner products approximate the kernel."""
-        whitened: Kernel = solve_triangular(self.root, self.kernel(items).T, lower=True).T
-        return whitened
+    def penalty(self) -> Float64[np.ndarray, "landmarks landmarks"]:
+        """Return what a direction's squared length is taken with.
 
-    def unwhitened(
-        self, directions: Float64[np.ndarray, "landmarks components"]
-    ) -> Float64[np.ndarray, "landmarks components"]:
-        """Return what to multiply the kernel with to project features on directions."""
-        weights: np.ndarray = solve_triangular(self.root, directions, lower=True, trans="T")
-        return weights
+        A jitter keeps it definite where landmarks are equal or nearly so.
+        """
+        kernel = self.kernel(self.landmarks)
+        kernel[np.diag_indices(len(kernel))] = 1 + JITTER * len(kernel)
+        return kernel

@@ -10,14 +10,16 @@ below; with the marginals of one set alone they may exceed it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.linalg import cholesky, solve_triangular
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import LinearOperator, svds
 
 Left = Float64[np.ndarray, "items left"]
 Right = Float64[np.ndarray, "others right"]
+Penalty = Float64[np.ndarray, "_ _"]
 
 DENSE_SVD = 500  # up to this size, all singular vectors cost less than a few
 
@@ -50,28 +52,6 @@ class Moments:
     def with_marginals(self, other: Moments) -> Moments:
         """Return this cross covariance between the other's marginals."""
         return replace(other, cross=self.cross)
-
-    def whitened(
-        self,
-        left_root: Float64[np.ndarray, "left left"],
-        right_root: Float64[np.ndarray, "right right"],
-    ) -> Moments:
-        """Return the moments of ``root^-1 x``, given lower triangular roots."""
-
-        def divide(root: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-            quotient: np.ndarray = solve_triangular(root, matrix, lower=True)
-            return quotient
-
-        def both(root: np.ndarray, matrix: np.ndarray, other: np.ndarray) -> np.ndarray:
-            return divide(other, divide(root, matrix).T).T
-
-        return Moments(
-            left_mean=divide(left_root, self.left_mean),
-            right_mean=divide(right_root, self.right_mean),
-            left=both(left_root, self.left, left_root),
-            right=both(right_root, self.right, right_root),
-            cross=both(left_root, self.cross, right_root),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +127,15 @@ def solve(
     moments: Moments,
     ridge: float,
     *,
-    relative: bool = True,
+    penalties: tuple[Penalty, Penalty] | None = None,
     components: int | None = None,
 ) -> Solution:
     """Return the directions of largest correlation under a ridge.
 
     Args:
         moments: Of the two modalities.
-        ridge: Added to the diagonals.
-        relative: Whether the ridge is a multiple of each modality's mean variance.
+        ridge: How much of a penalty is added to each covariance.
+        penalties: Left's and right's; the mean variance times the unit matrix if None.
         components: How many directions to return; all if None.
 
     Raises:
@@ -164,17 +144,64 @@ def solve(
     Source:
         Hotelling 1936, Relations between two sets of variates.
     """
-    left_root = cholesky(_ridged(moments.left, ridge, relative), lower=True)
-    right_root = cholesky(_ridged(moments.right, ridge, relative), lower=True)
-    half = solve_triangular(left_root, moments.cross, lower=True)
-    whitened = solve_triangular(right_root, half.T, lower=True).T
-    left, correlations, right = _leading(whitened, components)
+    if penalties is None:
+        penalties = _mean_variance(moments.left), _mean_variance(moments.right)
+    left_root = cholesky(moments.left + ridge * penalties[0], lower=True)
+    right_root = cholesky(moments.right + ridge * penalties[1], lower=True)
+    if components is None or min(moments.cross.shape) <= max(DENSE_SVD, 4 * components):
+        half = solve_triangular(left_root, moments.cross, lower=True)
+        whitened = solve_triangular(right_root, half.T, lower=True).T
+        left, correlations, right = np.linalg.svd(whitened, full_matrices=False)
+        left, right = left[:, :components], right.T[:, :components]
+        correlations = correlations[:components]
+    else:
+        left, correlations, right = _leading(
+            left_root, moments.cross, right_root, components
+        )
     left_directions = solve_triangular(left_root, left, lower=True, trans="T")
-    right_directions = solve_triangular(right_root, right.T, lower=True, trans="T")
+    right_directions = solve_triangular(right_root, right, lower=True, trans="T")
     largest = np.abs(left_directions).argmax(axis=0)
     signs = np.sign(left_directions[largest, np.arange(len(correlations))])
     signs[signs == 0] = 1
     return Solution(left_directions * signs, right_directions * signs, correlations)
+
+
+def _leading(
+    left_root: Penalty,
+    cross: Float64[np.ndarray, "left right"],
+    right_root: Penalty,
+    count: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the leading singular vectors and values of the whitened cross covariance.
+
+    The iteration takes nothing but its products with vectors, so it is never formed.
+    """
+    divide = partial(solve_triangular, lower=True, check_finite=False)
+
+    def times(vector: np.ndarray) -> np.ndarray:
+        product: np.ndarray = divide(
+            left_root, cross @ divide(right_root, vector, trans="T")
+        )
+        return product
+
+    def transposed(vector: np.ndarray) -> np.ndarray:
+        product: np.ndarray = divide(
+            right_root, cross.T @ divide(left_root, vector, trans="T")
+        )
+        return product
+
+    whitened = LinearOperator(cross.shape, times, transposed, dtype=np.float64)
+    # The start decides the last digits of what the iteration finds.
+    start = np.random.default_rng(0).standard_normal(min(cross.shape))
+    left, values, right = svds(whitened, k=count, v0=start)
+    order = np.argsort(-values)
+    return left[:, order], values[order], right[order].T
+
+
+def _mean_variance(covariance: Penalty) -> Penalty:
+    dim = len(covariance)
+    penalty: np.ndarray = float(np.trace(covariance)) / dim * np.eye(dim)
+    return penalty
 
 
 def _class_sums(
@@ -184,26 +211,3 @@ def _class_sums(
 ) -> tuple[Float64[np.ndarray, "classes dim"], Float64[np.ndarray, "classes"]]:
     members = (labels == np.arange(classes)[:, None]).astype(np.float64)
     return members @ rows, members.sum(axis=1)
-
-
-def _leading(
-    matrix: Float64[np.ndarray, "left right"], components: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the leading singular vectors and values, largest first."""
-    if components is None or min(matrix.shape) <= max(DENSE_SVD, 4 * components):
-        left, values, right = np.linalg.svd(matrix, full_matrices=False)
-        return left[:, :components], values[:components], right[:components]
-    # The start decides the last digits of what the iteration finds.
-    start = np.random.default_rng(0).standard_normal(min(matrix.shape))
-    left, values, right = svds(matrix, k=components, v0=start)
-    order = np.argsort(-values)
-    return left[:, order], values[order], right[order]
-
-
-def _ridged(
-    covariance: Float64[np.ndarray, "dim dim"], ridge: float, relative: bool
-) -> Float64[np.ndarray, "dim dim"]:
-    dim = len(covariance)
-    unit = float(np.trace(covariance)) / dim if relative else 1.0
-    ridged: Float64[np.ndarray, "dim dim"] = covariance + ridge * unit * np.eye(dim)
-    return ridged

@@ -47,8 +47,8 @@ class NetworkSettings(Settings):
         score_every: Epochs from one scoring on validation data to the next.
     """
 
-    epochs: int = 30
-    least_steps: int = 0
+    epochs: int = 12
+    least_steps: int = 200
     optimizer: str = "adamw"
     rate: float = 1e-3
     weight_decay: float = 1e-4
@@ -58,7 +58,7 @@ class NetworkSettings(Settings):
     sampler: str = "balanced"
     batch: int = 256
     classes_per_batch: int = 10
-    items_per_class: int = 26
+    items_per_class: int = 20
     score_every: int = 1
 
     def __post_init__(self) -> None:

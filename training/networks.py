@@ -27,6 +27,7 @@ def mlp(
     last: str = "linear",
     dropout: float = 0.0,
     batch_norm: bool = False,
+    shifts: bool = True,
 ) -> nn.Sequential:
     """Return fully connected layers.
 
@@ -36,6 +37,8 @@ def mlp(
         last: After the output.
         dropout: Share of hidden units dropped in training.
         batch_norm: Whether hidden layers are normalised before their activation.
+        shifts: Whether every layer has a bias. Without, there is none where it has no
+            effect on a loss of covariances: at the output, and before batch norm.
 
     Raises:
         ConfigError: If an activation is unknown.
@@ -44,13 +47,14 @@ def mlp(
         check_choice("activation", name, tuple(ACTIVATIONS))
     layers: list[nn.Module] = []
     for before, after in pairwise(widths[:-1]):
-        layers.append(nn.Linear(before, after))
+        layers.append(nn.Linear(before, after, bias=shifts or not batch_norm))
         if batch_norm:
             layers.append(nn.BatchNorm1d(after))
         layers.append(ACTIVATIONS[activation]())
         if dropout:
             layers.append(nn.Dropout(dropout))
-    layers.append(nn.Linear(widths[-2], widths[-1]))
+    has_effect = last != "linear"
+    layers.append(nn.Linear(widths[-2], widths[-1], bias=shifts or has_effect))
     if last != "linear":
         layers.append(ACTIVATIONS[last]())
     return nn.Sequential(*layers)

@@ -101,8 +101,10 @@ def fit_method(
     """Fit a method, choosing on validation what neither preset nor overrides fix.
 
     Settings are chosen by class mAP, the mean of all directions; without labels by the
-    mean reciprocal rank of the own pair. Closed forms are then fitted once more on train
-    and validation together; networks keep the epoch best on validation.
+    mean reciprocal rank of the own pair; the score is on record also where there was
+    nothing to choose, so that methods can be chosen by it. Closed forms are then fitted
+    once more on train and validation together; networks keep the epoch best on
+    validation.
 
     Args:
         name: Method name.
@@ -135,7 +137,7 @@ def fit_method(
 
     selection: dict[str, Any] = {"candidates": []}
     kept: _Attempt | None = None
-    if validation is not None and (len(candidates) > 1 or not method.refits(settings)):
+    if validation is not None:
         kept, selection = _choose(fitter, candidates, train, validation, log)
         settings = kept.settings
     fit_split = "train"

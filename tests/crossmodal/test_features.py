@@ -22,22 +22,6 @@ SPEC = FrontEndSpec(
 )
 
 
-def literature_file(path: Path, **changes: object) -> Path:
-    content: dict[str, object] = {
-        "audio_train": RNG.standard_normal((6, 4)),
-        "visual_train": RNG.standard_normal((6, 5)),
-        "lab_train": np.eye(3)[[0, 0, 1, 1, 2, 2]],
-        "audio_test": RNG.standard_normal((3, 4)),
-        "visual_test": RNG.standard_normal((3, 5)),
-        "lab_test": np.eye(3)[[0, 1, 2]],
-    } | changes
-    with h5py.File(path, "w") as file:
-        for key, value in content.items():
-            if value is not None:
-                file[key] = value
-    return path
-
-
 def test_our_layout_reads_back_as_it_was_written(tmp_path: Path) -> None:
     features = RNG.standard_normal((2, 3)).astype(np.float32)
     audio = table(
@@ -73,56 +57,72 @@ def test_pooled_rows_are_the_means_over_time() -> None:
     np.testing.assert_allclose(table(timed, id="abc").pooled, by_hand, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [
-        np.eye(3)[[0, 0, 1, 1, 2, 2]],
-        np.array([0, 0, 1, 1, 2, 2]),
-        np.array([[1.0], [1], [2], [2], [3], [3]]),
-    ],
-)
-def test_literature_layout_gives_pairs_and_class_numbers(
-    tmp_path: Path, labels: np.ndarray
-) -> None:
-    test_labels = labels[[0, 2, 4]]
-    path = literature_file(tmp_path / "l.h5", lab_train=labels, lab_test=test_labels)
-    data = read_features(path)
-    for modality in (Modality.AUDIO, Modality.VISUAL):
-        rows = data.modalities[modality]
-        assert list(rows.label) == list("001122012")
-        assert list(rows.split) == ["train"] * 6 + ["test"] * 3
-        assert list(rows.pair) == list(rows.id)
-    assert len(data.of_split("test").modalities[Modality.AUDIO]) == 3
+def ours(path: Path, **changes: object) -> Path:
+    content: dict[str, object] = {
+        "features": np.ones((3, 2)),
+        "id": ["a", "b", "c"],
+        "label": ["x", "y", "x"],
+        "split": ["train", "train", "test"],
+    } | changes
+    with h5py.File(path, "w") as file:
+        group = file.create_group("audio")
+        for key, value in content.items():
+            if value is not None:
+                group[key] = value
+    return path
 
 
-def test_quantised_features_are_dequantised(tmp_path: Path) -> None:
-    quantised = np.array([[0, 255]] * 6, dtype=np.uint8)
-    path = literature_file(
-        tmp_path / "q.h5", audio_train=quantised, audio_test=quantised[:3]
-    )
-    audio = read_features(path).modalities[Modality.AUDIO].features
-    np.testing.assert_allclose(audio[0], [-1.9921875, 2.0078125], atol=1e-6)
+def test_columns_of_whole_numbers_are_names_too(tmp_path: Path) -> None:
+    path = ours(tmp_path / "n.h5", id=np.array([7, 8, 9]), label=np.array([1, 0, 1]))
+    rows = read_features(path).modalities[Modality.AUDIO]
+    assert list(rows.id) == ["7", "8", "9"]
+    assert list(rows.label) == ["1", "0", "1"]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lab_test": None}, "missing field lab_test"),
-        ({"visual_train": None}, "missing field visual_train"),
-        ({"audio_train": RNG.standard_normal((5, 4))}, "audio_train has 5 rows"),
-        ({"audio_test": RNG.standard_normal((3, 9))}, "differ in shape"),
-        ({"audio_test": np.full((3, 4), np.nan)}, "row 6 .* not finite"),
-        ({"lab_train": np.array([0, 0.5, 1, 1, 2, 2])}, "lab_train must hold class"),
-        ({"lab_train": np.ones((6, 3))}, "not one-hot"),
-        ({"lab_train": np.array([0, -1, 1, 1, 2, 2])}, "lab_train must hold class"),
-        ({"audio_train": np.zeros(6)}, "2 or 3 dimensions"),
+        ({"id": None}, "audio: missing field id"),
+        ({"features": np.ones(3)}, "audio/features must have 2 or 3 dimensions"),
+        ({"features": np.ones((0, 2))}, "audio/features is empty"),
+        ({"features": np.array([["x"]] * 3, "S1")}, "audio/features must be numbers"),
+        ({"features": np.full((3, 2), np.inf)}, "audio/features: row 0 is not finite"),
+        ({"features": h5py.ExternalLink("/etc/x.h5", "/x")}, "audio/features is a link"),
+        ({"label": ["x", "y"]}, "audio/label has 2 rows, audio/features 3"),
+        ({"label": np.array([0.5, 1, 2])}, "audio/label must be text or whole numbers"),
+        ({"label": np.ones((3, 2), int)}, "audio/label must be one column"),
+        ({"split": ["train", "dev", "test"]}, "audio/split holds 'dev'; expected train"),
+        ({"start": ["0", "1", "2"]}, "audio/start must be one column of seconds"),
+        ({"id": ["a", "b", "a"]}, "audio/id: 'a' is in split train and in test"),
+        ({"pair": ["p", "q", "p"]}, "audio/pair: 'p' is in split train and in test"),
     ],
 )
-def test_bad_file_is_refused_by_file_and_field(
+def test_bad_file_of_our_layout_is_one_error_that_names_file_and_field(
     tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
-    path = literature_file(tmp_path / "bad.h5", **changes)
-    with pytest.raises(DataError, match=f"bad.h5.*{message}"):
+    with pytest.raises(DataError, match=f"bad.h5: .*{message}") as error:
+        read_features(ours(tmp_path / "bad.h5", **changes))
+    assert "\n" not in str(error.value)
+
+
+def test_pair_on_both_sides_is_found_across_modalities(tmp_path: Path) -> None:
+    path = ours(tmp_path / "bad.h5", pair=["p", "q", "r"])
+    with h5py.File(path, "a") as file:
+        file.copy("audio", "visual")
+        file["visual"]["pair"][...] = ["r", "q", "p"]
+    with pytest.raises(DataError, match=r"visual/pair: 'r' is in split test and in train"):
+        read_features(path)
+
+
+def test_attributes_that_this_build_cannot_read_are_named(tmp_path: Path) -> None:
+    path = ours(tmp_path / "bad.h5")
+    with h5py.File(path, "a") as file:
+        file["audio"].attrs["frontend"] = "{}"
+    with pytest.raises(DataError, match="audio: attribute frontend is no front end's"):
+        read_features(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["format"] = 9
+    with pytest.raises(DataError, match="format is 9, this build reads 1"):
         read_features(path)
 
 
@@ -133,4 +133,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "odd.h5", "w") as file:
         file["x"] = np.zeros(3)
     with pytest.raises(DataError, match="field 'x' is neither"):
+        read_features(tmp_path / "odd.h5")
+    with h5py.File(tmp_path / "odd.h5", "w") as file:
+        file.create_group("smell")["features"] = np.zeros((3, 2))
+    with pytest.raises(DataError, match=r"odd.h5: unknown modality 'smell'"):
         read_features(tmp_path / "odd.h5")

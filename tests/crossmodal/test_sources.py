@@ -95,3 +95,16 @@ def test_missing_or_empty_source_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text("{}")
     with pytest.raises(DataError, match="JSON list"):
         read_source(tmp_path / "m.json")
+
+
+def test_a_folder_with_a_manifest_is_read_by_it(tmp_path: Path) -> None:
+    touch(tmp_path / "audio/cat/one.wav")
+    touch(tmp_path / "audio/cat/two.wav")
+    (tmp_path / "manifest.csv").write_text(
+        "path,modality,label,split\naudio/cat/one.wav,audio,cat,test\n"
+    )
+    (item,) = read_source(tmp_path)
+    assert (item.split, item.media) == (
+        "test",
+        {Modality.AUDIO: tmp_path / "audio/cat/one.wav"},
+    )

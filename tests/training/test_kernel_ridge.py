@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
 
-from training.kernel_ridge import LEAST_FREEDOM, fit_class_ridge
+from training.kernel_ridge import LEAST_FREEDOM, fit_class_ridge, likelihood_loss
 
 
 def made(seed: int = 0, items: int = 40, dim: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -73,3 +74,15 @@ def test_items_determined_by_their_own_labels_choose_no_penalty() -> None:
     ridge = fit_class_ridge(features, labels, np.arange(20), 3, penalties=[10.0, 1e-9])
     assert ridge.penalty == 10.0
     assert np.linalg.norm(ridge.left_out - np.eye(3)[labels]) > LEAST_FREEDOM
+
+
+def test_loss_is_that_of_the_best_softmax() -> None:
+    features, labels = made()
+    scores = fit_class_ridge(features, labels, np.arange(40), 3).left_out
+
+    def by_hand(sharpness: float) -> float:
+        p = softmax(sharpness * scores, axis=1)
+        return float(-np.mean(np.log(p[np.arange(40), labels])))
+
+    fine = min(by_hand(sharpness) for sharpness in np.geomspace(1, 100, 400))
+    assert fine - 1e-3 <= likelihood_loss(scores, labels) <= fine + 0.02

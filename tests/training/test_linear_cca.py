@@ -110,27 +110,16 @@ def test_marginals_of_true_pairs_alone_let_correlations_exceed_one() -> None:
     assert found == pytest.approx((1800 / 2200) / (60 / 80))
 
 
-def test_whitened_moments_are_those_of_the_mapped_rows() -> None:
-    left, right = rows(30, 4, 0), rows(30, 3, 1)
-    roots = [np.tril(rows(dim, dim, dim)) for dim in (4, 3)]
-    found = pair_moments(left, right).whitened(*roots)
-    mapped = [
-        np.linalg.solve(root, data.T).T
-        for root, data in zip(roots, (left, right), strict=True)
-    ]
-    assert_equal(found, pair_moments(*mapped), 1e-9)
-
-
-def test_ridge_of_no_unit_is_added_as_it_is() -> None:
-    moments = pair_moments(rows(40, 3, 0), rows(40, 2, 1))
-    by_hand = pair_moments(rows(40, 3, 0), rows(40, 2, 1))
-    by_hand.left[np.diag_indices(3)] += 0.3
-    by_hand.right[np.diag_indices(2)] += 0.3
-    np.testing.assert_allclose(
-        solve(moments, 0.3, relative=False).correlations,
-        solve(by_hand, 0.0).correlations,
-        atol=1e-12,
-    )
+def test_penalties_are_added_as_they_are() -> None:
+    left, right = rows(40, 3, 0), rows(40, 2, 1)
+    penalties = left.T @ left, right.T @ right
+    by_hand = pair_moments(left, right)
+    by_hand.left[:] += 0.3 * penalties[0]
+    by_hand.right[:] += 0.3 * penalties[1]
+    found = solve(pair_moments(left, right), 0.3, penalties=penalties)
+    expected = solve(by_hand, 0.0)
+    np.testing.assert_allclose(found.correlations, expected.correlations, atol=1e-12)
+    np.testing.assert_allclose(found.left, expected.left, atol=1e-12)
 
 
 @pytest.mark.parametrize("by_class", [False, True])

@@ -49,7 +49,7 @@ def test_stages_count_on_and_score_every_nth_epoch_and_each_last(
 ) -> None:
     data = make_data()
     fit, towers, log = fitting(data, make_data(1), score_every=2)
-    settings = NetworkSettings(epochs=3, batch=24, sampler="shuffled")
+    settings = NetworkSettings(least_steps=0, epochs=3, batch=24, sampler="shuffled")
 
     def loss(rows: Features, batch: Batch) -> dict[str, Tensor]:
         return {"loss": (towers[A].outputs(rows[A]) ** 2).mean()}
@@ -77,7 +77,7 @@ def test_loss_takes_the_rows_of_its_batch(make_data: MakeData) -> None:
         return {"loss": towers[V].outputs(rows[V]).square().mean()}
 
     fit, towers, _ = fitting(data, None)
-    settings = NetworkSettings(epochs=1, batch=16, sampler="shuffled")
+    settings = NetworkSettings(least_steps=0, epochs=1, batch=16, sampler="shuffled")
     run(fit, settings, data, loss)
     assert seen == [16, 16, 16]
     assert fit.finish().best_epoch == 1
@@ -92,14 +92,14 @@ def test_rows_given_instead_of_features_are_what_losses_take(make_data: MakeData
         return {"loss": towers[A].network[0].weight.square().sum()}
 
     fit, towers, _ = fitting(data, None, inputs=numbers)
-    settings = NetworkSettings(epochs=1, sampler="stratified")
+    settings = NetworkSettings(least_steps=0, epochs=1, sampler="stratified")
     run(fit, settings, data, loss)
 
 
 def test_divergence_is_reported(make_data: MakeData) -> None:
     data = make_data()
     fit, towers, _ = fitting(data, None)
-    settings = NetworkSettings(epochs=1)
+    settings = NetworkSettings(least_steps=0, epochs=1)
 
     def loss(rows: Features, batch: Batch) -> dict[str, Tensor]:
         return {"loss": towers[A].outputs(rows[A]).sum() * float("inf")}

@@ -16,6 +16,8 @@ from crossmodal import console
 from crossmodal.errors import ConfigError
 from crossmodal.features import read_features
 from training.commands.evaluate import print_card
+from training.config import parse_settings
+from training.data import naming
 from training.evaluate import evaluate_run
 from training.run import FitRequest
 from training.run import fit as fit_run
@@ -73,7 +75,7 @@ def fit(
     )
     if not stderr.is_terminal:
         console.note(f"Fitting {method}")
-    with spinner:
+    with naming(data), spinner:
         task = spinner.add_task("", method=method, total=None)
         run = fit_run(
             request,
@@ -86,21 +88,6 @@ def fit(
         evaluation.write(out)
     print_card(evaluation.summary())
     print(out)
-
-
-def parse_settings(pairs: list[str]) -> dict[str, str]:
-    """Return ``KEY=VALUE`` texts as a mapping.
-
-    Raises:
-        ConfigError: If a text has no ``=`` or a key comes twice.
-    """
-    settings: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key or key in settings:
-            raise ConfigError(f"--set {pair}: expected KEY=VALUE, each key once")
-        settings[key] = value
-    return settings
 
 
 def resolve_device(device: Device) -> str:

@@ -12,8 +12,9 @@ import typer
 
 from crossmodal import console
 from crossmodal.errors import ConfigError
-from crossmodal.features import FeaturesFile, write_features
+from crossmodal.features import FeaturesFile, read_features, write_features
 from crossmodal.frontends.catalog import parse_choices
+from crossmodal.literature import LiteratureOptions
 from crossmodal.sources import read_source
 from training.datasets.catalog import MEDIA_KINDS, READY, detect
 from training.datasets.media import prepare_media
@@ -29,6 +30,13 @@ class Dataset(StrEnum):
     HDF5 = "hdf5"
 
 
+class Quantization(StrEnum):
+    """What uint8 features stand for."""
+
+    YOUTUBE8M = "youtube8m"
+    CMR = "cmr"
+
+
 def prepare(
     source: Annotated[Path, typer.Argument(help="Media folder, manifest or data set.")],
     out: Annotated[Path, typer.Option(help="The features file to write (HDF5).")],
@@ -39,6 +47,12 @@ def prepare(
     dataset: Annotated[
         Dataset | None, typer.Option(help="Kind of source; detected if not given.")
     ] = None,
+    quantization: Annotated[
+        Quantization, typer.Option(help="What uint8 features of the literature encode.")
+    ] = Quantization.YOUTUBE8M,
+    accept_scaled: Annotated[
+        bool, typer.Option(help="Take features that were scaled with test rows.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Clips decoded at a time.")] = len(
         os.sched_getaffinity(0)
     ),
@@ -54,7 +68,10 @@ def prepare(
     else:
         if frontend:
             raise ConfigError(f"{source}: {kind} brings ready features, drop --frontend")
-        data = READY[kind](source)
+        options = LiteratureOptions(
+            quantization=quantization.value, accept_scaled=accept_scaled
+        )
+        data = read_features(source, options) if kind == "hdf5" else READY[kind](source)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_features(out, data)
     shutil.rmtree(_record(out), ignore_errors=True)

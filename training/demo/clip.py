@@ -59,13 +59,13 @@ class Clip:
         """Return the recorded sound; call once, as it uses up chance."""
         return self._recording.take(self.scene.sound(self._sounds), self._recorder)
 
-    def frames(self) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-        """Yield the pictures in order; call once, as it uses up chance."""
+    def frames(self, step: int = 1) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+        """Yield every step-th picture in order; call once, as it uses up chance."""
         plain = BACKDROPS[self._backdrop](self._tone, self._around)
         self.scene.paint_still(plain)
         still = plain.graded(self._grade)
         canvas = still.copy()
-        for number in range(self.frame_count):
+        for number in range(0, self.frame_count, step):
             canvas.restart(still)
             for drift in self._drifts:
                 drift.paint(canvas, number / FPS)

@@ -44,7 +44,7 @@ class AadmlSettings(NetworkSettings):
     """
 
     dim: int = 64
-    hidden: int = 256
+    hidden: int = 128
     layers: int = 2
     dropout: float = 0.3
     batch_norm: bool = True
@@ -103,6 +103,7 @@ class Aadml:
             batch_norm=False,
             standardize=False,
             epochs=400,
+            least_steps=0,
             optimizer="adam",
             rate=1e-4,
             weight_decay=0.0,

@@ -85,7 +85,9 @@ class ClusterCca:
         Raises:
             DataError: If no class is present in both modalities.
         """
-        features = linear.standardize(towers, train, divide=settings.standardize)
+        features = linear.standardize(
+            towers, train, divide=settings.standardize, context=context
+        )
         pair_set = PairSet(sigma=settings.sigma, seed=context.seed)
         components = _components(settings, Problem.of(train))
         solution = linear.project(

@@ -79,7 +79,9 @@ class Cca:
             )
         if train.pairs is None:
             context.note("no pairs in the data: same-class pairs drawn")
-        features = linear.standardize(towers, train, divide=settings.standardize)
+        features = linear.standardize(
+            towers, train, divide=settings.standardize, context=context
+        )
 
         def moments() -> Moments:
             paired = train.with_drawn_pairs(context.seed)

@@ -37,7 +37,7 @@ class CctlSettings(NetworkSettings):
         triplets: Weight of the triplets beside the label loss.
     """
 
-    hidden: int = 256
+    hidden: int = 128
     layers: int = 2
     dropout: float = 0.3
     batch_norm: bool = True
@@ -90,6 +90,7 @@ class Cctl:
             batch_norm=False,
             standardize=False,
             epochs=400,
+            least_steps=0,
             optimizer="adam",
             rate=1e-4,
             weight_decay=0.0,

@@ -15,6 +15,7 @@ from crossmodal.modality import Modality
 from training.config import Settings, check_range
 from training.data import UNLABELED, TrainingData
 from training.earshot_tower import EarshotTower
+from training.kernel_features import KernelFeatures
 from training.kernel_ridge import ClassRidge, fit_class_ridge
 from training.kernels import KernelMap, choose_landmarks, median_gamma
 from training.linear_cca import Solution, pair_moments, solve
@@ -179,10 +180,10 @@ def fit_posterior(
         own = weighted[number * per_view : (number + 1) * per_view]
         view.set_maps(
             rows[chosen],
-            [one.gamma for one in maps[view]],
+            [one.kernel.gamma for one in maps[view]],
             own[0],
             np.stack(
-                [one.unwhitened(w) for one, w in zip(maps[view], own[1:], strict=True)]
+                [one.on_kernel(w) for one, w in zip(maps[view], own[1:], strict=True)]
             ),
         )
 
@@ -209,9 +210,9 @@ def fit_pair(towers: Towers, train: TrainingData, settings: EarshotSettings) -> 
 
 def _kernel_maps(
     rows: Rows, chosen: np.ndarray, modality: Modality, rng: np.random.Generator
-) -> list[KernelMap]:
+) -> list[KernelFeatures]:
     try:
         unit = median_gamma(rows, rng)
     except ValueError as error:
         raise DataError(f"{modality}: {error}") from error
-    return [KernelMap.of(rows[chosen], width * unit) for width in WIDTHS]
+    return [KernelFeatures.of(KernelMap(rows[chosen], width * unit)) for width in WIDTHS]

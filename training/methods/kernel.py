@@ -15,11 +15,12 @@ from training.config import Settings, check_choice, check_range
 from training.data import TrainingData
 from training.kernel_tower import KernelTower
 from training.kernels import KernelMap, choose_landmarks, median_gamma
-from training.linear_cca import Moments, Solution, solve
+from training.linear_cca import Moments, Penalty, Solution, solve
 from training.methods import linear
 from training.methods.method import FitContext, Problem, Towers
 
-Kernels = Mapping[Modality, Float64[np.ndarray, "_ _"]]
+Standardized = Float64[np.ndarray, "_ _"]
+Kernels = Mapping[Modality, Standardized]
 
 WIDTHS = ("median", "absolute")
 SOLVED = 30  # directions solved for at once, so that several k share them
@@ -64,11 +65,11 @@ class KernelSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class KernelMoments:
-    """Each modality's landmarks and kernel means, and the whitened features' moments."""
+    """Each modality's kernel, and the moments of both over the pairs."""
 
     maps: Mapping[Modality, KernelMap]
-    offsets: Mapping[Modality, Float64[np.ndarray, "_"]]
     moments: Moments
+    penalties: tuple[Penalty, Penalty]
 
 
 def build(
@@ -111,9 +112,7 @@ def fit(
         DataError: If a modality has fewer landmarks than there are components, or half
             of its items are equal.
     """
-    for modality in train.modalities:
-        standardizer = cast(KernelTower, towers[modality]).standardize
-        standardizer.fit(train.features[modality], divide=settings.standardize)
+    rows = linear.standardize(towers, train, divide=settings.standardize, context=context)
     known = context.remember(
         (
             "kernel moments",
@@ -125,7 +124,7 @@ def fit(
             settings.standardize,
             settings.normalize,
         ),
-        lambda: _kernel_moments(towers, train, settings, context, moments),
+        lambda: _kernel_moments(rows, settings, context, moments),
     )
     for modality, one in known.maps.items():
         if len(one.landmarks) < components:
@@ -136,46 +135,45 @@ def fit(
     most = max(SOLVED, components)
     solution = context.remember(
         ("kernel solution", id(known), settings.ridge, most),
-        lambda: solve(known.moments, settings.ridge, relative=False, components=most),
+        lambda: solve(
+            known.moments, settings.ridge, penalties=known.penalties, components=most
+        ),
     )
     factor = solution.correlations[:components] if settings.scale == "rho" else 1.0
-    for modality, directions in zip(
-        train.modalities, (solution.left, solution.right), strict=True
-    ):
+    sides = (
+        (known.moments.left_mean, solution.left),
+        (
+            known.moments.right_mean,
+            solution.right,
+        ),
+    )
+    for modality, (mean, directions) in zip(train.modalities, sides, strict=True):
         one = known.maps[modality]
         cast(KernelTower, towers[modality]).set_kernel(
-            one.landmarks,
-            one.gamma,
-            known.offsets[modality],
-            one.unwhitened(directions[:, :components] * factor),
+            one.landmarks, one.gamma, mean, directions[:, :components] * factor
         )
     return solution
 
 
 def _kernel_moments(
-    towers: Towers,
-    train: TrainingData,
+    standardized: Mapping[Modality, Standardized],
     settings: KernelSettings,
     context: FitContext,
     moments: Callable[[Kernels], Moments],
 ) -> KernelMoments:
     maps, kernels = {}, {}
-    for number, modality in enumerate(train.modalities):
+    for number, (modality, rows) in enumerate(standardized.items()):
         rng = np.random.default_rng((context.seed, number))
-        standardizer = cast(KernelTower, towers[modality]).standardize
-        rows = standardizer.transform(train.features[modality])
         if settings.normalize:
-            rows /= np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
+            rows = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
         unit = _unit(rows, modality, rng) if settings.width == "median" else 1.0
         chosen = choose_landmarks(
             len(rows), exact=settings.exact, landmarks=settings.landmarks, rng=rng
         )
-        maps[modality] = KernelMap.of(rows[chosen], settings.gamma * unit)
+        maps[modality] = KernelMap(rows[chosen], settings.gamma * unit)
         kernels[modality] = maps[modality].kernel(rows)
-    raw = moments(kernels)
-    left, right = (maps[m].root for m in train.modalities)
-    offsets = dict(zip(train.modalities, (raw.left_mean, raw.right_mean), strict=True))
-    return KernelMoments(maps, offsets, raw.whitened(left, right))
+    left, right = (one.penalty() for one in maps.values())
+    return KernelMoments(maps, moments(kernels), (left, right))
 
 
 def _unit(

@@ -13,7 +13,7 @@ from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.linear_cca import Moments, Solution, solve
 from training.methods.method import FitContext, Problem, Towers
-from training.towers import ProjectionTower
+from training.towers import ProjectionTower, Standardizer
 
 Standardized = Float64[np.ndarray, "_ _"]
 
@@ -44,15 +44,27 @@ def check_two(problem: Problem) -> None:
 
 
 def standardize(
-    towers: Towers, train: TrainingData, *, divide: bool
+    towers: Towers, train: TrainingData, *, divide: bool, context: FitContext
 ) -> Mapping[Modality, Standardized]:
-    """Fit each tower's standardiser and return the features as its graph sees them."""
-    standardized = {}
-    for modality in train.modalities:
-        standardizer = cast(ProjectionTower, towers[modality]).standardize
-        standardizer.fit(train.features[modality], divide=divide)
-        standardized[modality] = standardizer.transform(train.features[modality])
-    return standardized
+    """Fit each tower's standardiser and return the features as its graph sees them.
+
+    Fits of several settings on the same data share the features, so none may be changed.
+    """
+
+    def fit() -> tuple[Mapping[Modality, Standardizer], Mapping[Modality, Standardized]]:
+        fitted, features = {}, {}
+        for modality in train.modalities:
+            rows = train.features[modality]
+            fitted[modality] = Standardizer(rows.shape[1])
+            fitted[modality].fit(rows, divide=divide)
+            features[modality] = fitted[modality].transform(rows)
+        return fitted, features
+
+    fitted, features = context.remember(("standardized", divide), fit)
+    for modality, standardizer in fitted.items():
+        own = cast(ProjectionTower, towers[modality]).standardize
+        own.load_state_dict(standardizer.state_dict())
+    return features
 
 
 def project(

@@ -47,7 +47,7 @@ class TripletSettings(NetworkSettings):
     """
 
     dim: int = 64
-    hidden: int = 256
+    hidden: int = 128
     hidden_visual: int = 0
     layers: int = 2
     activation: str = "relu"
@@ -55,7 +55,7 @@ class TripletSettings(NetworkSettings):
     dropout: float = 0.3
     input_dropout: float = 0.0
     batch_norm: bool = True
-    margin: float = 0.5
+    margin: float = 0.2
     strategy: str = "batch_all"
     distance: str = "cosine"
     anchor: str = BOTH

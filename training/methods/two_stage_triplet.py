@@ -42,7 +42,7 @@ class TwoStageSettings(NetworkSettings):
     """
 
     dim: int = 64
-    hidden: int = 256
+    hidden: int = 128
     layers: int = 2
     dropout: float = 0.3
     batch_norm: bool = True
@@ -102,6 +102,7 @@ class TwoStageTriplet:
             batch_norm=False,
             standardize=False,
             epochs=200,
+            least_steps=0,
             second_share=1.0,
             second_rate=1.0,
             optimizer="adam",

@@ -4,9 +4,6 @@ The same plain classifiers recognize the classes from how sound and picture go o
 time, so that the corpus is not just noise either.
 """
 
-import csv
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +16,15 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.demo.corpus import write_demo
+from training.demo.clip import Clip
+from training.demo.corpus import PlannedClip, plan_clips
 
 CLASSIFIERS = {
     "logistic": lambda: LogisticRegression(max_iter=2000),
     "neighbors": lambda: KNeighborsClassifier(5),
     "forest": lambda: RandomForestClassifier(40, random_state=0),
 }
+CLIPS, SEED = 96, 2
 WINDOW = 1024
 
 pytestmark = pytest.mark.slow
@@ -64,25 +63,28 @@ def layout_and_motion(pixels: np.ndarray) -> np.ndarray:
     return np.log(np.concatenate(cells).ravel() + 0.1)
 
 
+def readings_of(planned: PlannedClip) -> tuple[Any, ...]:
+    """Read a clip as it is before encoding, which leaves level and color as they are."""
+    clip = Clip(planned.label, planned.number, SEED)
+    pixels = np.stack(list(clip.frames(step=3)))
+    power = spectrogram(clip.sound())
+    return (
+        planned.label,
+        level_and_brightness(power),
+        pixels.mean((0, 1, 2)),
+        bands_in_time(power),
+        layout_and_motion(pixels),
+    )
+
+
 @pytest.fixture(scope="module")
-def readings(
-    tmp_path_factory: pytest.TempPathFactory, decode: Callable[[Path], Any]
-) -> dict[str, np.ndarray]:
-    manifest = write_demo(tmp_path_factory.mktemp("demo"), clips=120, seed=2)
-    with manifest.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    readings: dict[str, list[Any]] = {
-        name: [] for name in ("label", "level", "color", "bands", "layout")
+def readings() -> dict[str, np.ndarray]:
+    rows = [readings_of(planned) for planned in plan_clips(CLIPS)]
+    names = ("label", "level", "color", "bands", "layout")
+    return {
+        name: np.array(list(values))
+        for name, values in zip(names, zip(*rows, strict=True), strict=True)
     }
-    for row in rows:
-        clip = decode(manifest.parent / row["path"])
-        power = spectrogram(clip.sound)
-        readings["label"].append(row["label"])
-        readings["level"].append(level_and_brightness(power))
-        readings["color"].append(clip.pixels.mean((0, 1, 2)))
-        readings["bands"].append(bands_in_time(power))
-        readings["layout"].append(layout_and_motion(clip.pixels))
-    return {name: np.array(values) for name, values in readings.items()}
 
 
 def accuracy(

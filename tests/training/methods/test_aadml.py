@@ -17,7 +17,13 @@ from training.towers import unit_norm
 from training.validation import score
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
-FAST = {"epochs": "25", "hidden": "24", "dim": "6", "items_per_class": "4"}
+FAST = {
+    "least_steps": "0",
+    "epochs": "25",
+    "hidden": "24",
+    "dim": "6",
+    "items_per_class": "4",
+}
 
 MakeData = Callable[..., TrainingData]
 

@@ -16,7 +16,14 @@ from training.selection import fit_method
 from training.validation import score
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
-FAST = {"epochs": "40", "hidden": "32", "dim": "8", "items_per_class": "6", "rate": "0.01"}
+FAST = {
+    "least_steps": "0",
+    "epochs": "40",
+    "hidden": "32",
+    "dim": "8",
+    "items_per_class": "6",
+    "rate": "0.01",
+}
 
 MakeData = Callable[..., TrainingData]
 
@@ -38,15 +45,16 @@ def test_pair_distance_draws_partners_together(make_data: MakeData) -> None:
     data = make_data(0)
     apart = []
     for weight in ("0", "10"):
-        fitted = fit_method("dscmr", "tuned", FAST | {"distance": weight}, data, None)
+        overrides = FAST | {"distance": weight, "likelihood": "0"}
+        fitted = fit_method("dscmr", "tuned", overrides, data, None)
         a, v = (fitted.towers[m](torch.from_numpy(data.features[m])) for m in (A, V))
         apart.append(float((a - v).norm(dim=1).mean()))
     assert apart[1] < 0.7 * apart[0]
 
 
-@pytest.mark.parametrize("preset", ["paper", "tuned"])
+@pytest.mark.parametrize(("preset", "likelihood"), [("paper", 1e-3), ("tuned", 3.0)])
 def test_loss_is_its_weighted_terms_and_reaches_every_parameter(
-    make_data: MakeData, preset: str
+    make_data: MakeData, preset: str, likelihood: float
 ) -> None:
     data = make_data()
     settings = Dscmr.presets[preset]
@@ -58,7 +66,7 @@ def test_loss_is_its_weighted_terms_and_reaches_every_parameter(
         for m, tower in towers.items()
     }
     terms = losses(embedded, head, whole(data), settings)
-    expected = terms["label"] + 1e-3 * terms["likelihood"] + 0.1 * terms["distance"]
+    expected = terms["label"] + likelihood * terms["likelihood"] + 0.1 * terms["distance"]
     assert torch.isclose(terms["loss"], expected)
     terms["loss"].backward()
     for name, parameter in modules_of(towers, head=head).named_parameters():

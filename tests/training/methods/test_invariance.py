@@ -1,7 +1,8 @@
 """What the protocol asks of every method: an embedding is a matter of its item alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -17,8 +18,23 @@ from training.selection import Fitted, fit_method, restore
 from training.validation import embed, score
 
 A, V = Modality.AUDIO, Modality.VISUAL
-SMALL = {"epochs": "25", "hidden": "24", "items_per_class": "4"}
+SMALL = {
+    "least_steps": "0",
+    "epochs": "25",
+    "hidden": "24",
+    "items_per_class": "4",
+    "score_every": "5",
+}
 TRIPLET = SMALL | {"dim": "6"}
+VARIATIONAL = {
+    "epochs": "16",
+    "least_steps": "0",
+    "rate": "0.01",
+    "hidden": "32",
+    "shared": "16",
+    "latent": "16",
+    "batch": "24",
+}
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "supcon": (
         "supcon",
@@ -33,18 +49,53 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "acmr": ("acmr", {"epochs": "15", "hidden": "32", "batch": "16"}),
     "ucal": ("ucal", {"epochs": "15", "hidden": "32", "batch": "16"}),
     "ugach": ("ugach", {"hidden": "32", "neighbors": "4", "pretrain": "40", "batch": "16"}),
+    "vae_cca": ("vae_cca", VARIATIONAL),
+    "vae_cca_as_coded": ("vae_cca_as_coded", VARIATIONAL),
+    "agah": (
+        "agah",
+        {"epochs": "12", "hidden": "32", "width": "16", "items_per_class": "4"},
+    ),
     "cca": ("cca", {"k": "4"}),
     "c_cca": ("c_cca", {"ridge": "0.1"}),
+    "multi_view": ("multi_view", {"k": "4"}),
+    "kcca": ("kcca", {"k": "5", "ridge": "0.01"}),
+    "c_kcca": ("c_kcca", {"k": "5", "ridge": "0.01"}),
     "posterior_product": ("posterior_product", {"classifier": "logistic", "c": "0.1"}),
     "posterior_product with networks": (
         "posterior_product",
         {"classifier": "mlp", "epochs": "20", "hidden": "16", "batch": "8"},
     ),
 }
+NETWORKS = {
+    "k": "3",
+    "left_layers": "24-5",
+    "right_layers": "24-5",
+    "epochs": "10",
+    "score_every": "5",
+}
+TWINS = {
+    "left_hidden": "24",
+    "right_hidden": "24",
+    "epochs": "20",
+    "rate": "0.01",
+    "score_every": "5",
+}
+VARIANTS |= {"eics": ("eics", TWINS)}
+VARIANTS |= {
+    f"eics {space}": ("eics", TWINS | {"space": space})
+    for space in ("explicit", "implicit", "ex_im_share")
+}
+VARIANTS |= {name: (name, NETWORKS) for name in ("dcca", "c_dcca", "s_dcca")}
 VARIANTS |= {name: (name, {}) for name in METHODS if name not in VARIANTS}
 EXPORTABLE = [
     name for name, (method, _) in VARIANTS.items() if METHODS[method].card.exportable
 ]
+
+
+def grouped(variants: Iterable[str]) -> list[Any]:
+    """Keep a variant's tests in one worker, which then fits it once for all."""
+    return [pytest.param(v, marks=pytest.mark.xdist_group(v)) for v in variants]
+
 
 Fit = Callable[[str], Fitted]
 MakeData = Callable[..., TrainingData]
@@ -65,6 +116,13 @@ def fit(make_data: MakeData) -> Fit:
     return once
 
 
+def fit_briefly(variant: str, train: TrainingData, validation: TrainingData) -> Fitted:
+    """Fit for two epochs at most: enough where it does not matter how well."""
+    method, overrides = VARIANTS[variant]
+    brief = {name: "2" for name in ("epochs", "pretrain") if name in overrides}
+    return fit_method(method, "tuned", overrides | brief, train, validation)
+
+
 def encode(fitted: Fitted, modality: Modality, rows: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         found: np.ndarray = fitted.towers[modality](torch.from_numpy(rows)).numpy()
@@ -77,7 +135,7 @@ def assert_alike(found: np.ndarray, expected: np.ndarray) -> None:
     assert cosines.min() >= 0.9999
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", grouped(VARIANTS))
 def test_embeddings_are_finite_unit_rows(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
@@ -86,7 +144,7 @@ def test_embeddings_are_finite_unit_rows(
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", grouped(VARIANTS))
 def test_other_modality_permuted_or_replaced_changes_nothing(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
@@ -100,7 +158,7 @@ def test_other_modality_permuted_or_replaced_changes_nothing(
             np.testing.assert_array_equal(found[modality], expected[modality])
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", grouped(VARIANTS))
 def test_batch_size_order_and_companions_change_nothing(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
@@ -117,7 +175,7 @@ def test_batch_size_order_and_companions_change_nothing(
         assert_alike(encode(fitted, modality, mixed)[:5], together[:5])
 
 
-@pytest.mark.parametrize("variant", EXPORTABLE)
+@pytest.mark.parametrize("variant", grouped(EXPORTABLE))
 def test_exported_graph_equals_the_tower(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
@@ -133,7 +191,7 @@ def test_exported_graph_equals_the_tower(
             assert_alike(found, expected)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", grouped(VARIANTS))
 def test_state_and_settings_restore_the_towers(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
@@ -149,37 +207,28 @@ def test_state_and_settings_restore_the_towers(
         np.testing.assert_array_equal(rows, expected[modality])
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_same_seed_fits_the_same_towers_bit_for_bit(
-    fit: Fit, make_data: MakeData, variant: str
-) -> None:
-    method, overrides = VARIANTS[variant]
-    torch.manual_seed(12345)  # what the caller drew before must not matter
-    again = fit_method(method, "tuned", overrides, make_data(0), make_data(1, per_class=4))
-    expected = flat_state(fit(variant).towers)
-    found = flat_state(again.towers)
-    assert found.keys() == expected.keys()
-    for name, tensor in found.items():
-        assert torch.equal(tensor, expected[name]), name
-    assert again.selection == fit(variant).selection
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_fitting_leaves_the_callers_data_and_random_state_alone(
+@pytest.mark.parametrize("variant", grouped(VARIANTS))
+def test_same_seed_fits_the_same_towers_and_leaves_the_callers_things_alone(
     make_data: MakeData, variant: str
 ) -> None:
-    method, overrides = VARIANTS[variant]
     train, validation = make_data(0), make_data(1, per_class=4)
+    first = fit_briefly(variant, train, validation)
+    torch.manual_seed(12345)  # what the caller drew before must not matter
     before = torch.get_rng_state()
-    fit_method(method, "tuned", overrides, train, validation)
+    again = fit_briefly(variant, train, validation)
     assert torch.equal(torch.get_rng_state(), before)
     for modality in (A, V):
         np.testing.assert_array_equal(
             train.features[modality], make_data(0).features[modality]
         )
+    expected, found = flat_state(first.towers), flat_state(again.towers)
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        assert torch.equal(tensor, expected[name]), name
+    assert again.selection == first.selection
 
 
-@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "random"])
+@pytest.mark.parametrize("variant", grouped([v for v in VARIANTS if v != "random"]))
 def test_learned_embeddings_beat_chance_by_far(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
@@ -187,15 +236,15 @@ def test_learned_embeddings_beat_chance_by_far(
     assert min(found.directions.values()) > 0.6  # chance is near 0.28
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", grouped(VARIANTS))
 def test_class_paired_data_without_pairs_serves_every_method(
     make_data: MakeData, variant: str
 ) -> None:
-    method, overrides = VARIANTS[variant]
     train, validation = make_data(0, unequal=True), make_data(1, unequal=True)
     assert train.pairs is None
     assert len(train.features[A]) != len(train.features[V])
-    fitted = fit_method(method, "tuned", overrides, train, validation)
-    assert fitted.pairs == ("drawn" if METHODS[method].card.needs_pairs else "unused")
+    fitted = fit_briefly(variant, train, validation)
+    needs_pairs = METHODS[fitted.method].card.needs_pairs
+    assert fitted.pairs == ("drawn" if needs_pairs else "unused")
     for rows in embed(fitted.towers, make_data(2)).values():
         assert np.isfinite(rows).all()

@@ -25,7 +25,13 @@ from training.selection import fit_method
 from training.validation import embed, score
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
-FAST = {"epochs": "25", "hidden": "24", "dim": "6", "items_per_class": "4"}
+FAST = {
+    "least_steps": "0",
+    "epochs": "25",
+    "hidden": "24",
+    "dim": "6",
+    "items_per_class": "4",
+}
 
 MakeData = Callable[..., TrainingData]
 

@@ -15,7 +15,13 @@ from training.towers import unit_norm
 from training.validation import score
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
-FAST = {"epochs": "20", "hidden": "24", "dim": "6", "items_per_class": "4"}
+FAST = {
+    "least_steps": "0",
+    "epochs": "20",
+    "hidden": "24",
+    "dim": "6",
+    "items_per_class": "4",
+}
 
 MakeData = Callable[..., TrainingData]
 

@@ -1,0 +1,147 @@
+"""Feature tables: one modality's items row by row, and a data set of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from crossmodal.errors import DataError
+from crossmodal.frontends.frontend import FrontEndSpec
+from crossmodal.modality import Modality
+
+Strings = np.ndarray
+Rows = np.ndarray
+
+TEXTS = ("id", "label", "split", "pair", "group", "media")
+TIMES = ("start", "end", "duration")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModalityFeatures:
+    """One modality's items, row by row; empty strings mean not known.
+
+    ``features`` is float32, (items, dim) or (items, time, dim). ``pair`` is equal for
+    rows, also of other modalities, that show one event; ``group`` for rows that must
+    stay on one side of a split. ``media`` is the sha256 of the file a row was computed
+    from and ``duration`` the seconds of the stretch that was read, NaN if not known.
+    """
+
+    features: Float32[np.ndarray, "items *time dim"]
+    id: Strings
+    label: Strings
+    split: Strings
+    pair: Strings
+    group: Strings
+    start: Float64[np.ndarray, "items"]
+    end: Float64[np.ndarray, "items"]
+    media: Strings
+    duration: Float64[np.ndarray, "items"]
+    frontend: FrontEndSpec | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.features)
+        for column in (*TEXTS, *TIMES):
+            if len(getattr(self, column)) != count:
+                raise DataError(
+                    f"{column} has {len(getattr(self, column))} rows, features {count}"
+                )
+        if self.features.ndim not in (2, 3) or 0 in self.features.shape[1:]:
+            raise DataError(
+                "features must be (items, dim) or (items, time, dim), got "
+                f"{self.features.shape}"
+            )
+        within_item = tuple(range(1, self.features.ndim))
+        finite = np.isfinite(self.features).all(axis=within_item)
+        if not finite.all():
+            row = int(np.flatnonzero(~finite)[0])
+            raise DataError(f"features of row {row} (id {self.id[row]}) are not finite")
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def pooled(self) -> Float32[np.ndarray, "items dim"]:
+        """One row per item: the features, or their mean over time."""
+        if self.features.ndim == 2:
+            return self.features
+        return mean_over_time(self.features)
+
+    def take(self, rows: Rows) -> ModalityFeatures:
+        """Return the rows selected by an index array or a mask, in that order."""
+        columns = {
+            column.name: getattr(self, column.name)[rows]
+            for column in fields(self)
+            if column.name != "frontend"
+        }
+        return ModalityFeatures(**columns, frontend=self.frontend)
+
+    def of_split(self, split: str) -> ModalityFeatures:
+        """Return the rows of one split; ``all`` returns every row."""
+        return self if split == "all" else self.take(self.split == split)
+
+
+def mean_over_time(
+    features: Float32[np.ndarray, "*items time dim"],
+) -> Float32[np.ndarray, "*items dim"]:
+    """Return the mean over the time axis, summed in float64."""
+    means: np.ndarray = features.mean(axis=-2, dtype=np.float64)
+    return means.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesFile:
+    """A data set as features: one table per modality, and its name."""
+
+    name: str
+    modalities: Mapping[Modality, ModalityFeatures]
+
+    def of_split(self, split: str) -> FeaturesFile:
+        """Return the data set with only the rows of one split."""
+        return FeaturesFile(
+            self.name, {m: table.of_split(split) for m, table in self.modalities.items()}
+        )
+
+
+def table(
+    features: Float32[np.ndarray, "items *time dim"],
+    *,
+    id: Any,
+    label: Any = None,
+    split: Any = None,
+    pair: Any = None,
+    group: Any = None,
+    start: Any = None,
+    end: Any = None,
+    media: Any = None,
+    duration: Any = None,
+    frontend: FrontEndSpec | None = None,
+) -> ModalityFeatures:
+    """Return one modality's table; columns left out are filled with not-known."""
+    count = len(features)
+    blank = np.full(count, "", dtype=object)
+
+    def column(values: Any) -> Strings:
+        return blank if values is None else np.array([str(v) for v in values], dtype=object)
+
+    def seconds(values: Any, unknown: float) -> np.ndarray:
+        if values is None:
+            return np.full(count, unknown)
+        return np.asarray(values, dtype=np.float64)
+
+    return ModalityFeatures(
+        features=np.ascontiguousarray(features, dtype=np.float32),
+        id=column(id),
+        label=column(label),
+        split=column(split),
+        pair=column(pair),
+        group=column(group),
+        start=seconds(start, 0.0),
+        end=seconds(end, np.nan),
+        media=column(media),
+        duration=seconds(duration, np.nan),
+        frontend=frontend,
+    )

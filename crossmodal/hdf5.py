@@ -1,0 +1,107 @@
+"""HDF5 fields, read with care: a file from elsewhere may point outside itself."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+from jaxtyping import Float64
+
+from crossmodal.errors import DataError
+
+
+def field(group: h5py.Group, key: str) -> h5py.Dataset:
+    """Return a dataset of the group that lies in this very file.
+
+    Raises:
+        DataError: If it is missing, a group, or a link to another file.
+    """
+    name = f"{group.name.strip('/')}/{key}".lstrip("/")
+    link = group.get(key, getlink=True)
+    if link is None:
+        raise DataError(f"missing field {name}")
+    if not isinstance(link, h5py.HardLink):
+        raise DataError(f"field {name} is a link; expected the data itself")
+    found = group[key]
+    if not isinstance(found, h5py.Dataset):
+        raise DataError(f"field {name} is a group; expected an array")
+    if found.is_virtual or found.external:
+        raise DataError(f"field {name} keeps its data in another file")
+    return found
+
+
+def numbers(
+    dataset: h5py.Dataset, key: str, *, quantization: str = "youtube8m"
+) -> np.ndarray:
+    """Return features as float32, (items, dim) or (items, time, dim).
+
+    Args:
+        dataset: Floats, or whole numbers; uint8 is taken as quantized.
+        key: Its name, for errors.
+        quantization: ``youtube8m`` or ``cmr``.
+
+    Raises:
+        DataError: If it holds no numbers, has another rank, or no rows.
+    """
+    if dataset.dtype.kind not in "fiu":
+        raise DataError(f"{key} must be numbers, got {dataset.dtype}")
+    if dataset.ndim not in (2, 3):
+        raise DataError(f"{key} must have 2 or 3 dimensions, got {dataset.shape}")
+    if 0 in dataset.shape:
+        raise DataError(f"{key} is empty: {dataset.shape}")
+    array: np.ndarray = dataset[()]
+    if array.dtype == np.uint8:
+        array = dequantized(array, quantization)
+    with np.errstate(over="ignore"):  # what overflows is reported as not finite
+        single: np.ndarray = array.astype(np.float32)
+    within_row = tuple(range(1, single.ndim))
+    finite = np.isfinite(single).all(axis=within_row)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise DataError(f"{key}: row {row} is not finite (NaN, infinite or beyond float32)")
+    return single
+
+
+def dequantized(array: np.ndarray, quantization: str) -> np.ndarray:
+    """Return what uint8 features stood for.
+
+    Args:
+        array: The quantized features.
+        quantization: ``youtube8m``: that release's rule for values in [-2, 2]; ``cmr``:
+            (q - 128) / 256, as in that project's code.
+    """
+    q = array.astype(np.float32)
+    if quantization == "cmr":
+        return (q - np.float32(128)) / np.float32(256)
+    return q * np.float32(4 / 255) + np.float32(4 / 512 - 2)
+
+
+def strings(dataset: h5py.Dataset, key: str) -> list[str]:
+    """Return a column of texts, or of whole numbers as texts.
+
+    Raises:
+        DataError: If it is no column, or holds something else.
+    """
+    if dataset.ndim != 1:
+        raise DataError(f"{key} must be one column, got {dataset.shape}")
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        try:
+            return list(dataset.asstr()[()])
+        except UnicodeDecodeError as error:
+            raise DataError(f"{key} holds text that is not UTF-8") from error
+    if dataset.dtype.kind in "iu":
+        return [str(value) for value in dataset[()].tolist()]
+    raise DataError(f"{key} must be text or whole numbers, got {dataset.dtype}")
+
+
+def seconds(dataset: h5py.Dataset, key: str) -> Float64[np.ndarray, "items"]:
+    """Return a column of times in seconds; NaN means not known.
+
+    Raises:
+        DataError: If it is no column of numbers.
+    """
+    if dataset.dtype.kind not in "fiu" or dataset.ndim != 1:
+        raise DataError(
+            f"{key} must be one column of seconds, got {dataset.dtype} {dataset.shape}"
+        )
+    times: np.ndarray = dataset[()].astype(np.float64)
+    return times
