@@ -205,6 +205,8 @@ def play(
         steps_per_epoch=len(batches),
         device=context.device,
         after_epoch=keeper.see,
+        checkpoints=context.checkpoints,
+        beside=[keeper],
     )
     return keeper.finish()
 

@@ -178,7 +178,7 @@ class NetworkFit:
             if scored or self._validation is None:
                 self._keeper.see(self._done, losses)
             else:
-                self._context.log({"epoch": self._done, **losses})
+                self._keeper.pass_over(self._done, losses)
 
         train_epochs(
             self._model,
@@ -189,7 +189,10 @@ class NetworkFit:
             device=self.device,
             after_step=after_step,
             after_epoch=after_epoch,
+            checkpoints=self._context.checkpoints,
+            beside=[self._keeper],
         )
+        self._done = last
 
     def finish(self) -> Training:
         """Load the epoch kept into the towers."""

@@ -26,6 +26,7 @@ from crossmodal.features import FeaturesFile
 from crossmodal.frontends.frontend import FrontEndSpec, parse_spec
 from crossmodal.modality import Modality, parse_modality
 from training.checkpoints import Checkpoints
+from training.checks import check_training_file, naming
 from training.data import class_names, training_data
 from training.environment import environment
 from training.export import graph_of
@@ -167,10 +168,12 @@ def fit(
         if run.config.get("fingerprint") != fingerprint:
             raise ConfigError(f"{out}: holds the run of another request; drop --resume")
         return run
-    data = with_validation(data, seed=request.seed)
-    classes = class_names(data.of_split("train"))
-    train = training_data(data, "train", classes)
-    validation = training_data(data, "val", classes)
+    with naming(request.data):
+        check_training_file(data)
+        data = with_validation(data, seed=request.seed)
+        classes = class_names(data.of_split("train"))
+        train = training_data(data, "train", classes)
+        validation = training_data(data, "val", classes)
     _clear(out, keep_partial=resume)
     lines: list[str] = []
 
@@ -178,17 +181,18 @@ def fit(
         lines.append(json.dumps(values))
         log(values)
 
-    fitted = fit_method(
-        request.method,
-        request.preset,
-        request.overrides,
-        train,
-        validation,
-        seed=request.seed,
-        device=request.device,
-        log=record,
-        checkpoints=Checkpoints(out / PARTIAL, fingerprint=fingerprint),
-    )
+    with naming(request.data):
+        fitted = fit_method(
+            request.method,
+            request.preset,
+            request.overrides,
+            train,
+            validation,
+            seed=request.seed,
+            device=request.device,
+            log=record,
+            checkpoints=Checkpoints(out / PARTIAL, fingerprint=fingerprint),
+        )
     towers = {modality: tower.cpu().eval() for modality, tower in fitted.towers.items()}
     state = {
         f"{modality}.{name}": tensor.contiguous().clone()

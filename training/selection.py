@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.checkpoints import Checkpoints
 from training.config import Settings, from_json, override
@@ -125,6 +126,7 @@ def fit_method(
     grids = method.grids if preset == TUNED and validation is not None else ()
     if candidates is None or validation is None:
         candidates = expand(settings, grids, fixed=overrides)
+    candidates = _with_enough_items(candidates, train)
     if len(candidates) == 1:
         settings = candidates[0]
     fitter = _Fitter(
@@ -308,6 +310,27 @@ def _choose(
         raise ValueError("no candidates to choose from")
     chosen, found = best
     return chosen, {"metric": found.metric, "score": found.mean, "candidates": tried}
+
+
+def _with_enough_items(
+    candidates: Sequence[Settings], train: TrainingData
+) -> list[Settings]:
+    """Return the candidates whose components, the setting ``k``, the items can determine.
+
+    Raises:
+        DataError: If there is none.
+    """
+    fewest = min(train.modalities, key=lambda m: len(train.features[m]))
+    items = len(train.features[fewest])
+    width = min(rows.shape[1] for rows in train.features.values())
+    kept = [c for c in candidates if min(getattr(c, "k", 0), width) <= items]
+    if not kept:
+        k = min(getattr(c, "k", 0) for c in candidates)
+        raise DataError(
+            f"field {fewest}/features: {items} training items cannot determine k={k} "
+            f"components; set k to {items} or less"
+        )
+    return kept
 
 
 def _freeze(tower: nn.Module) -> None:

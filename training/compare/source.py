@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossmodal.features import read_features
+from training.checks import check_training_file, naming
 from training.data import TrainingData, class_names, training_data
 from training.folds import with_fold
 from training.splits import with_validation
@@ -30,6 +31,7 @@ class Source:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self.data = read_features(path)
         self._cut: tuple[object, Parts] | None = None
 
@@ -44,13 +46,15 @@ class Source:
         wanted = (split, fold, folds)
         if self._cut is None or self._cut[0] != wanted:
             self._cut = None  # room for the next
-            self._cut = wanted, self._parts(*wanted)
+            with naming(self._path):
+                self._cut = wanted, self._parts(*wanted)
         return self._cut[1]
 
     def _parts(self, split: str, fold: int | None, folds: int | None) -> Parts:
         data = self.data
         if fold is not None and folds is not None:
             data = with_fold(data, folds, fold)
+        check_training_file(data)
         data = with_validation(data, seed=VALIDATION_SEED)
         classes = class_names(data.of_split("train"))
         train, validation = (training_data(data, s, classes) for s in ("train", "val"))

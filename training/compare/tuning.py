@@ -34,7 +34,7 @@ VALUES: Mapping[str, tuple[float, ...]] = {
     "noise": (0.0, 0.1, 0.3),
 }
 """What a setting is set to, whatever its starting value."""
-ATTEMPTS = 50  # draws per candidate before the space counts as exhausted
+ATTEMPTS = 200  # draws without a new candidate, after which the space is exhausted
 
 
 def space(
@@ -80,9 +80,9 @@ def search(
     values = space(method, settings, fixed)
     rng = np.random.default_rng(crc32(method.card.name.encode()))
     candidates = [settings]
-    for _ in range(ATTEMPTS * budget if values else 0):
-        if len(candidates) >= budget:
-            break
+    in_vain = 0
+    while values and len(candidates) < budget and in_vain < ATTEMPTS:
+        in_vain += 1
         drawn = {name: few[int(rng.integers(len(few)))] for name, few in values.items()}
         try:
             candidate = replace(settings, **drawn)
@@ -90,6 +90,7 @@ def search(
             continue
         if candidate not in candidates:
             candidates.append(candidate)
+            in_vain = 0
     return candidates
 
 

@@ -18,8 +18,8 @@ TEST_DRAWS = 10_000
 INTERVAL_DRAWS = 2_000
 CONFIDENCE = 0.95
 
-Values = Float64[np.ndarray, "queries systems"]
-Units = Int[np.ndarray, "queries"]
+Values = Float64[np.ndarray, "_ systems"]
+Units = Int[np.ndarray, "_"]
 PerSystem = Float64[np.ndarray, "systems"]
 
 

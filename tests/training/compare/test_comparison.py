@@ -43,7 +43,8 @@ COLUMNS = [
 
 def request(path: Path, methods: str = "c_cca", **fields: Any) -> CompareRequest:
     preset = fields.get("preset", "tuned")
-    given = {"seeds": (0, 1), "overrides": {}} | fields
+    fixed = {"c_cca": {"k": "2", "ridge": "0.1"}} if "c_cca" in methods else {}
+    given = {"seeds": (0, 1), "overrides": fixed} | fields
     return CompareRequest(data=path, entries=parse_entries(methods, preset), **given)
 
 
@@ -132,7 +133,9 @@ def test_finished_jobs_are_reused_and_new_seeds_added(
     compare(request(path), tmp_path / "out", counting)
     assert ran[2:] == ["random, seed 1", "c_cca, seed 1"]
     compare(
-        request(path, overrides={"c_cca": {"ridge": "0.5"}}), tmp_path / "out", counting
+        request(path, overrides={"c_cca": {"k": "2", "ridge": "0.5"}}),
+        tmp_path / "out",
+        counting,
     )
     assert ran[4:] == ["c_cca, seed 0", "c_cca, seed 1"]
 
