@@ -8,7 +8,6 @@ description as attributes. For the literature's see ``crossmodal.literature``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +31,7 @@ from crossmodal.literature import (
     is_literature,
     read_literature,
 )
-from crossmodal.modality import Modality, parse_modality
+from crossmodal.modality import parse_modality
 
 __all__ = [
     "FeaturesFile",
@@ -108,7 +107,6 @@ def _read_ours(file: h5py.File, path: Path) -> FeaturesFile:
         modalities[modality] = _read_table(group, name)
     if not modalities:
         raise DataError("the file holds no modality")
-    _refuse_straddling(modalities)
     return FeaturesFile(str(file.attrs.get("name", path.stem)), modalities)
 
 
@@ -152,20 +150,6 @@ def _frontend(group: h5py.Group, name: str) -> FrontEndSpec | None:
         raise DataError(
             f"{name}: attribute frontend is no front end's description"
         ) from error
-
-
-def _refuse_straddling(modalities: Mapping[Modality, ModalityFeatures]) -> None:
-    """Refuse ids and pairs on both sides of the test split; pairs join modalities."""
-    pairs: dict[str, str] = {}
-    for modality, rows in modalities.items():
-        for column, sides in (("id", {}), ("pair", pairs)):
-            for key, split in zip(getattr(rows, column), rows.split, strict=True):
-                other = sides.setdefault(key, split) if key and split else split
-                if (other == "test") != (split == "test"):
-                    raise DataError(
-                        f"{modality}/{column}: {key!r} is in split {other} and in {split}; "
-                        "what is tested must not be trained on"
-                    )
 
 
 def _is_own(file: h5py.File, name: str) -> bool:

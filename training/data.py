@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -138,26 +136,9 @@ def training_data(
     )
 
 
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the file's path before data errors that arise inside, where it is missing."""
-    try:
-        yield
-    except DataError as error:
-        known = str(error).startswith(str(path))
-        raise DataError(str(error) if known else f"{path}: {error}") from error
-
-
 def class_names(data: FeaturesFile) -> tuple[str, ...]:
-    """Return every label of the file, numbers in numeric order, else alphabetically.
-
-    Raises:
-        DataError: If all labels are one and the same, so that there is nothing to tell
-            apart.
-    """
+    """Return every label of the file, numbers in numeric order, else alphabetically."""
     names = {name for table in data.modalities.values() for name in table.label if name}
-    if len(names) == 1:
-        raise DataError(f"{data.name}: label: one class only ({names.pop()!r})")
     numeric = all(name.isdecimal() for name in names)
     return tuple(sorted(names, key=(lambda name: (int(name), name)) if numeric else None))
 

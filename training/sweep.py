@@ -19,6 +19,7 @@ from typing import Any
 from crossmodal.durable import sha256_file, write_json
 from crossmodal.errors import ConfigError
 from crossmodal.features import FeaturesFile
+from training.checks import check_training_file, naming
 from training.compare.provenance import made_by
 from training.config import Settings, override
 from training.data import TrainingData, class_names, training_data
@@ -166,7 +167,8 @@ def run_sweep(
         raise ConfigError(f"{out}: not empty and no sweep; choose another --out")
     points.mkdir(parents=True, exist_ok=True)
     (out / CARD).unlink(missing_ok=True)
-    parts = _parts(request, data)
+    with naming(request.data):
+        parts = _parts(request, data)
     basis = [FORMAT, sha256_file(request.data), made_by(request.method), request.split]
     found = []
     for texts, seed in product(request.combinations(), request.seeds):
@@ -194,6 +196,7 @@ def run_sweep(
 
 
 def _parts(request: SweepRequest, data: FeaturesFile) -> dict[str, TrainingData]:
+    check_training_file(data)
     cut = with_validation(data, seed=VALIDATION_SEED)
     classes = class_names(cut.of_split("train"))
     wanted = {"train", "val", request.split}

@@ -93,8 +93,6 @@ def test_columns_of_whole_numbers_are_names_too(tmp_path: Path) -> None:
         ({"label": np.ones((3, 2), int)}, "audio/label must be one column"),
         ({"split": ["train", "dev", "test"]}, "audio/split holds 'dev'; expected train"),
         ({"start": ["0", "1", "2"]}, "audio/start must be one column of seconds"),
-        ({"id": ["a", "b", "a"]}, "audio/id: 'a' is in split train and in test"),
-        ({"pair": ["p", "q", "p"]}, "audio/pair: 'p' is in split train and in test"),
     ],
 )
 def test_bad_file_of_our_layout_is_one_error_that_names_file_and_field(
@@ -103,15 +101,6 @@ def test_bad_file_of_our_layout_is_one_error_that_names_file_and_field(
     with pytest.raises(DataError, match=f"bad.h5: .*{message}") as error:
         read_features(ours(tmp_path / "bad.h5", **changes))
     assert "\n" not in str(error.value)
-
-
-def test_pair_on_both_sides_is_found_across_modalities(tmp_path: Path) -> None:
-    path = ours(tmp_path / "bad.h5", pair=["p", "q", "r"])
-    with h5py.File(path, "a") as file:
-        file.copy("audio", "visual")
-        file["visual"]["pair"][...] = ["r", "q", "p"]
-    with pytest.raises(DataError, match=r"visual/pair: 'r' is in split test and in train"):
-        read_features(path)
 
 
 def test_attributes_that_this_build_cannot_read_are_named(tmp_path: Path) -> None:

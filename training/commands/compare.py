@@ -13,12 +13,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from crossmodal import console
 from training.commands.evaluate import Split
 from training.commands.fit import Device, Preset, resolve_device
 from training.compare.comparison import compare as run_comparison
 from training.compare.request import CompareRequest, parse_entries, parse_overrides
 from training.compare.results import Results
 from training.compare.tables import csv_text, lay_out, notes
+from training.report.report import NAME as REPORT
+from training.report.report import write_report
 
 BUDGET = 12
 
@@ -73,7 +76,10 @@ def compare(
         device=resolved,
         workers=workers or _usual_workers(resolved),
     )
-    show(run_comparison(request, out), format)
+    results = run_comparison(request, out)
+    console.note("drawing the report")
+    write_report(results, out / REPORT)
+    show(results, format)
 
 
 def show(results: Results, format: TableFormat) -> None:

@@ -17,7 +17,6 @@ from crossmodal.errors import ConfigError
 from crossmodal.features import read_features
 from training.commands.evaluate import print_card
 from training.config import parse_settings
-from training.data import naming
 from training.evaluate import evaluate_run
 from training.run import FitRequest
 from training.run import fit as fit_run
@@ -75,7 +74,7 @@ def fit(
     )
     if not stderr.is_terminal:
         console.note(f"Fitting {method}")
-    with naming(data), spinner:
+    with spinner:
         task = spinner.add_task("", method=method, total=None)
         run = fit_run(
             request,

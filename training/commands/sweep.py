@@ -12,7 +12,6 @@ from crossmodal import console
 from crossmodal.features import read_features
 from training.commands.fit import Device, Preset, resolve_device
 from training.config import parse_settings
-from training.data import naming
 from training.report.report import write_sweep_report
 from training.sweep import SweepRequest, parse_varied, run_sweep
 
@@ -54,7 +53,7 @@ def sweep(
         split=split.value,
         device=resolve_device(device),
     )
-    with naming(data), console.progress(f"Fitting {method}", request.fits) as advance:
+    with console.progress(f"Fitting {method}", request.fits) as advance:
         found = run_sweep(request, read_features(data), out, advance)
     write_sweep_report(found, out / NAME)
     print(out / NAME)

@@ -131,7 +131,22 @@ def as_svg(figure: Figure, name: str) -> str:
     svg = svg.replace("xlink:href=", "href=")
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'href="#', f'href="#{name}-', svg)
-    return re.sub(r"url\(#", f"url(#{name}-", svg).strip()
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    return _share_styles(svg, name).strip()
+
+
+def _share_styles(svg: str, name: str) -> str:
+    """Write the style of repeated marks once instead of at every mark."""
+    shared: dict[str, str] = {}
+
+    def named(mark: re.Match[str]) -> str:
+        look = shared.setdefault(mark[2], f"{name}-look{len(shared)}")
+        return f'{mark[1]}class="{look}"'
+
+    svg = re.sub(r'(<use [^>]*?)style="([^"]*)"', named, svg)
+    rules = "".join(f".{look}{{{style}}}" for style, look in shared.items())
+    head, end, rest = svg.partition(">")
+    return f"{head}{end}<style>{rules}</style>{rest}" if rules else svg
 
 
 def write_cell(panel: Axes, row: int, column: int, text: str, *, light: bool) -> None:

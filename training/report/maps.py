@@ -158,7 +158,6 @@ def _draw(
                 facecolor=color if order == 0 else "none",
                 edgecolor=color,
                 linewidth=0.8,
-                alpha=0.85,
                 label=name if order == 0 else None,
             )
     if named:
