@@ -27,7 +27,7 @@ CLASSIFIERS = {
 CLIPS, SEED = 96, 2
 WINDOW = 1024
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("difficulty")]  # read once
 
 
 def spectrogram(sound: np.ndarray) -> np.ndarray:

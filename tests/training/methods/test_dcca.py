@@ -119,7 +119,9 @@ def test_embedding_is_cca_of_the_networks_outputs(make_data: MakeData) -> None:
     outputs = outputs_of(
         fitted.towers, {m: torch.from_numpy(x) for m, x in data.features.items()}
     )
-    solution = solve(pair_moments(outputs[A], outputs[V]), 1e-3)
+    assert isinstance(fitted.settings, deep.DeepSettings)
+    ridge = fitted.settings.ridge
+    solution = solve(pair_moments(outputs[A], outputs[V]), ridge)
     for modality, directions in ((A, solution.left), (V, solution.right)):
         rows = outputs[modality] - outputs[modality].mean(axis=0)
         rows = rows @ directions[:, :3]

@@ -124,7 +124,7 @@ def test_label_loss_counts_where_pairs_mean_nothing(make_data: MakeData) -> None
     order = np.random.default_rng(0).permutation(160)
     train.features[V][:] = train.features[V][order]
     train.labels[V][:] = train.labels[V][order]
-    longer = SMALL | {"epochs": "60", "rate": "0.005", "score_every": "60"}
+    longer = SMALL | {"epochs": "60", "rate": "0.005", "score_every": "60", "sigma": "1"}
     found = {
         space: score(
             fit_method("eics", "tuned", longer | {"space": space}, train, None).towers, test
