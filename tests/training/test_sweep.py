@@ -48,13 +48,12 @@ def request_of(path: Path, **changes: object) -> SweepRequest:
 
 
 def test_every_combination_is_fitted_with_every_seed(path: Path, tmp_path: Path) -> None:
-    request = request_of(
-        path, varied={"k": ("1", "3"), "scale": ("0.5", "1")}, seeds=(0, 1)
-    )
+    varied = {"k": ("1", "3"), "ridge": ("0.5", "1")}
+    request = request_of(path, varied=varied, overrides={}, seeds=(0, 1))
     done: list[int] = []
     sweep = run_sweep(request, read_features(path), tmp_path / "s", lambda: done.append(1))
     assert request.fits == len(done) == len(sweep.card["points"]) == 8
-    assert sweep.trials.varied == {"k": [1, 3], "scale": [0.5, 1.0]}
+    assert sweep.trials.varied == {"k": [1, 3], "ridge": [0.5, 1.0]}
     assert {trial.fits for trial in sweep.trials.trials} == {2}
     assert Sweep.open(tmp_path / "s").trials == sweep.trials
 

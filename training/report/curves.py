@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 
+from training.config import Number
 from training.report.drawing import as_svg, drawn, panels
 from training.report.page import figure
 from training.report.standing import Standing
@@ -54,7 +57,11 @@ def _curves(
 
 
 def _draw(
-    panel: Axes, standing: Standing, name: str, across: list[float], up: list[float]
+    panel: Axes,
+    standing: Standing,
+    name: str,
+    across: Sequence[Number],
+    up: Sequence[Number],
 ) -> None:
     every = max(1, len(across) // 9)
     shift = standing.shown.index(name) * every // max(1, len(standing.shown))

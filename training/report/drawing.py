@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from training.config import Number
+
 INK, FAINT = "#222222", "#8a8a8a"
 COLORS = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#e69f00", "#000000",
@@ -95,7 +97,7 @@ def drawn() -> Iterator[None]:
 
 
 def panels(
-    rows: int, columns: int, *, width: float, height: float, **options: Any
+    rows: int, columns: int, *, width: Number, height: Number, **options: Any
 ) -> tuple[Figure, list[list[Axes]]]:
     """Return a figure and its axes by row and column.
 

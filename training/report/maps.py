@@ -126,7 +126,7 @@ def _is_raw(parts: Sequence[Matrix]) -> bool:
     return any(np.abs(np.linalg.norm(p, axis=1) - 1).max() > 1e-3 for p in parts)
 
 
-def _reduced(rows: Matrix, few: int) -> Matrix:
+def _reduced(rows: Matrix, few: int) -> Float[np.ndarray, "items few"]:
     scale = rows.std(axis=0)
     standard = (rows - rows.mean(axis=0)) / np.where(scale > 0, scale, 1)
     reduced: np.ndarray = PCA(few, random_state=SEED).fit_transform(standard)
