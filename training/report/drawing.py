@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,7 +132,15 @@ def as_svg(figure: Figure, name: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
     svg = svg.replace("xlink:href=", "href=")
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    # What bears the id of an earlier part is the same as it, as ids come from content.
+    seen: Counter[str] = Counter()
+
+    def named(match: re.Match[str]) -> str:
+        seen[match[1]] += 1
+        again = f"-{seen[match[1]]}" if seen[match[1]] > 1 else ""
+        return f'id="{name}-{match[1]}{again}"'
+
+    svg = re.sub(r'\bid="([^"]*)"', named, svg)
     svg = re.sub(r'href="#', f'href="#{name}-', svg)
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)
     return _share_styles(svg, name).strip()
