@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from training.towers import Features, Standardizer, squared_lift, unit_norm
+from training.towers import Features, Standardizer, constant, squared_lift, unit_norm
 
 Rows = Float[np.ndarray, "items dim"]
 
@@ -56,10 +56,10 @@ class KernelView(nn.Module):
         kernel: Float[np.ndarray, "kernels landmarks classes"],
     ) -> None:
         """Take landmarks, kernel widths and the maps onto class scores."""
-        self.landmarks = torch.from_numpy(landmarks).float()
+        self.landmarks = constant(landmarks)
         self.gammas.copy_(torch.tensor(gammas))
         self.linear.copy_(torch.from_numpy(linear))
-        self.kernel = torch.from_numpy(kernel).float()
+        self.kernel = constant(kernel)
 
     def rows(self, features: Features) -> Float[Tensor, "batch dim"]:
         """Return the standardised reading of the features, in float64."""

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from training.towers import Features, Standardizer, unit_norm
+from training.towers import Features, Standardizer, constant, unit_norm
 
 
 class KernelTower(nn.Module):
@@ -48,10 +48,10 @@ class KernelTower(nn.Module):
         weight: Float[np.ndarray, "landmarks components"],
     ) -> None:
         """Take landmarks, kernel width, mean kernel values and projection."""
-        self.landmarks = torch.from_numpy(landmarks).float()
+        self.landmarks = constant(landmarks)
         self.gamma.fill_(gamma)
-        self.offset = torch.from_numpy(offset).float()
-        self.weight = torch.from_numpy(weight).float()
+        self.offset = constant(offset)
+        self.weight = constant(weight)
 
     def forward(self, features: Features) -> Float32[Tensor, "batch components"]:
         """Return unit-norm projections."""

@@ -31,6 +31,15 @@ def squared_lift(posterior: Float[Tensor, "batch classes"]) -> Float[Tensor, "ba
     return 2 * others - others.square() - rest.square().sum(dim=1, keepdim=True)
 
 
+def constant(values: Float[np.ndarray, "..."]) -> Float32[Tensor, "..."]:
+    """Return a copy to register as a constant, row-major as a loaded state is.
+
+    A product with a transposed matrix may round otherwise, so that restored towers would
+    not equal fitted ones to the bit.
+    """
+    return torch.from_numpy(np.array(values, dtype=np.float32, order="C"))
+
+
 class Standardizer(nn.Module):
     """Subtracts the training mean and divides by the training standard deviation."""
 
