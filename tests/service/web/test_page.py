@@ -208,7 +208,7 @@ def test_part_of_the_clip_is_chosen_by_keys_and_by_pointer(
     search_with_tone(page, service.base_url)
     start = page.get_by_role("slider", name="Start of the part")
     start.focus()
-    with page.expect_request("**/search/**"):
+    with page.expect_response("**/search/**"):
         for _ in range(5):
             page.keyboard.press("ArrowRight")
     expect(start).to_have_attribute("aria-valuetext", "0.5 s")
