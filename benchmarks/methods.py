@@ -72,9 +72,7 @@ def features_file(items: int | None) -> Path:
     path = OUT / f"vegas_{items or 'whole'}.h5"
     if not path.is_file():
         print(f"making {path} …", file=sys.stderr)
-        draft = path.with_suffix(".new")
-        write_features(draft, make_features(SHAPES["vegas"], Difficulty(), items=items))
-        draft.replace(path)
+        write_features(path, make_features(SHAPES["vegas"], Difficulty(), items=items))
     return path
 
 
