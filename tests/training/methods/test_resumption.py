@@ -16,9 +16,11 @@ from training.best_epoch import BestEpoch
 from training.checkpoints import Checkpoints, Slot
 from training.class_centers import ClassCenters
 from training.data import TrainingData
+from training.hashing_game import HashingGame
 from training.methods.catalog import METHODS
 from training.methods.method import flat_state
 from training.selection import Fitted, fit_method
+from training.states import GeneratorState, NotedState, OptimizerState
 
 MakeData = Callable[..., TrainingData]
 EPOCHS = 3
@@ -30,6 +32,8 @@ SMALL = {
     "dim": "4",
     "members": "2",
     "least_steps": "0",
+    "decay_steps": "2",
+    "decay_epochs": "1",
 }
 FORMS = {"posterior_product": {"classifier": "mlp"}}
 """Settings under which a method that also has a closed form is trained in epochs."""
@@ -38,8 +42,6 @@ ITERATIVE = [
     for name, method in METHODS.items()
     if {"epochs", "rounds"} & method.presets["tuned"].to_json().keys()
 ]
-AGAIN = {"ugach", "agah"}
-"""Methods with loops of their own, which start again."""
 MOST_STARTS = 30
 
 
@@ -108,7 +110,7 @@ def same(one: Fitted, other: Fitted) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", sorted(set(ITERATIVE) - AGAIN))
+@pytest.mark.parametrize("name", ITERATIVE)
 def test_a_fit_interrupted_in_every_epoch_ends_as_if_nothing_had_been(
     name: str, make_data: MakeData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +127,15 @@ def test_what_is_not_trained_in_epochs_logs_none(name: str, make_data: MakeData)
 
 
 @pytest.mark.parametrize(
-    ("name", "forgetful"), [("dcca", BestEpoch), ("vae_cca", ClassCenters)]
+    ("name", "forgetful"),
+    [
+        ("dcca", BestEpoch),
+        ("vae_cca", ClassCenters),
+        ("ugach", GeneratorState),
+        ("ugach", NotedState),
+        ("agah", OptimizerState),
+        ("agah", HashingGame),
+    ],
 )
 def test_a_state_that_is_not_taken_back_shows(
     name: str,
