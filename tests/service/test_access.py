@@ -14,7 +14,7 @@ from starlette.routing import Mount
 
 from service.app import create_app
 from service.dependencies import require
-from service.keys import Role
+from service.keys import Key, Role
 from service.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -100,7 +100,7 @@ async def check(client: httpx.AsyncClient, column: str, proof: list[Any]) -> Non
 async def test_the_table_holds(
     connect: Any, column: str, api_keys: str, secrets: Mapping[str, str]
 ) -> None:
-    client = await connect(api_keys=api_keys)
+    client = await connect(api_keys=api_keys, failed_rate=0)
     await check(client, column, proofs(secrets)[column])
 
 
@@ -110,8 +110,8 @@ async def test_a_door_that_lets_all_in_is_found_out(
     secrets: Mapping[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    client = await connect(api_keys=api_keys)
-    monkeypatch.setattr("service.dependencies.role_of", lambda *_: Role.ADMIN)
+    client = await connect(api_keys=api_keys, failed_rate=0)
+    monkeypatch.setattr("service.dependencies.key_of", lambda *_: Key(Role.ADMIN, b""))
     for column in ("none", "wrong"):
         with pytest.raises(AssertionError, match="search"):
             await check(client, column, proofs(secrets)[column])
@@ -121,7 +121,7 @@ async def test_a_door_that_lets_all_in_is_found_out(
 async def test_no_header_but_the_key_lets_anyone_in(
     connect: Any, claim: Mapping[str, str], api_keys: str, secrets: Mapping[str, str]
 ) -> None:
-    client = await connect(api_keys=api_keys)
+    client = await connect(api_keys=api_keys, failed_rate=0)
     for row in TABLE:
         for column in ("none", "read"):
             headers = [*proofs(secrets)[column]]
@@ -133,7 +133,7 @@ async def test_no_header_but_the_key_lets_anyone_in(
 
 
 async def test_spelling_a_path_otherwise_opens_nothing(connect: Any, api_keys: str) -> None:
-    client = await connect(api_keys=api_keys)
+    client = await connect(api_keys=api_keys, failed_rate=0)
     for row in TABLE:
         if row.outcome["none"] == "in":
             continue

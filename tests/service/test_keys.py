@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from crossmodal.errors import ConfigError
-from service.keys import Key, Role, new_key, parse_keys, role_of
+from service.keys import Key, Role, key_of, new_key, parse_keys
 from service.settings import Settings
 
 
@@ -15,9 +15,11 @@ def test_a_new_key_proves_its_role() -> None:
     secret, line = new_key(Role.WRITE)
     assert len(secret) >= 43  # 32 bytes and more, in base64
     assert secret not in line
-    assert role_of([f"Bearer {secret}".encode()], parse_keys(line)) is Role.WRITE
-    assert role_of([f"bearer {secret}".encode()], parse_keys(line)) is Role.WRITE
-    assert role_of([f"Bearer {secret} ".encode()], parse_keys(line)) is None
+    (key,) = keys = parse_keys(line)
+    assert key.role is Role.WRITE
+    assert key_of([f"Bearer {secret}".encode()], keys) is key
+    assert key_of([f"bearer {secret}".encode()], keys) is key
+    assert key_of([f"Bearer {secret} ".encode()], keys) is None
 
 
 def test_no_two_keys_are_alike() -> None:
@@ -35,7 +37,7 @@ def test_only_the_sha256_is_kept() -> None:
 def test_of_a_secret_with_two_roles_the_higher_counts() -> None:
     digest = hashlib.sha256(b"both").hexdigest()
     keys = parse_keys(f"write:{digest}, read:{digest}")
-    assert role_of([b"Bearer both"], keys) is Role.WRITE
+    assert key_of([b"Bearer both"], keys) is keys[0]
 
 
 @pytest.mark.parametrize(
