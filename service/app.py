@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from crossmodal.media.decoder import Decoder
 from index.collection import Collection
 from service import documentation, schemas
+from service.cors import Cors
 from service.envelope import Envelope
 from service.handlers import add_handlers
 from service.judging import EvaluationRequest
@@ -79,6 +80,8 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    if runtime.settings.origins:
+        app.add_middleware(Cors, origins=runtime.settings.origins)
     app.add_middleware(Envelope, telemetry=runtime.telemetry)
     add_handlers(app)
     for router in ROUTERS:

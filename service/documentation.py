@@ -14,8 +14,8 @@ from service.problems import MEDIA_TYPE, STATUS
 from service.schemas import ProblemReply
 
 REFERENCE = "#/components/schemas/"
-READ_ERRORS = (401, 403, 500, 503)
-BODY_ERRORS = (400, 408, 411, 413, 415, 422, 429)
+READ_ERRORS = (401, 403, 429, 500, 503)
+BODY_ERRORS = (400, 408, 411, 413, 415, 422)
 QUERY_ERRORS = (*READ_ERRORS, *BODY_ERRORS, 404, 409)
 
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 1}

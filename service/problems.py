@@ -49,6 +49,7 @@ STATUS: Mapping[str, Kind] = {
     "bad-vector": Kind(422, "The numbers cannot serve as a vector or features"),
     "invalid-field": Kind(422, "A field is invalid"),
     "busy": Kind(429, "The service is busy"),
+    "rate-limited": Kind(429, "Too many requests"),
     "internal": Kind(500, "Something went wrong here"),
     "not-ready": Kind(503, "The service is not ready"),
     "shutting-down": Kind(503, "The service is shutting down"),

@@ -16,6 +16,7 @@ from service import logs
 from service.admission import Lane
 from service.presentation import MediaFields
 from service.problems import DETAILS, ProblemError
+from service.rates import Rates
 from service.readiness import Readiness
 from service.settings import Settings
 from service.telemetry import Telemetry
@@ -46,6 +47,8 @@ class Runtime:
         self.uploads = Lane("uploads", settings.upload_places)
         self.searches = Lane("searches", settings.search_places)
         self.evaluations = Lane("evaluations", settings.evaluation_places)
+        self.rates = Rates(settings.rate, settings.rate_burst)
+        self.failed_rates = Rates(settings.failed_rate, settings.failed_burst)
         self.failed: CrossmodalError | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._collection = collection
