@@ -19,11 +19,12 @@ from crossmodal.bundle import (
     refuse_external_data,
     write_manifest,
 )
+from crossmodal.confidence import Confidence
 from crossmodal.durable import write_bytes, write_json
 from crossmodal.encoder import OnnxEncoder
 from crossmodal.errors import BundleError
 from crossmodal.frontends.frontend import FrontEndSpec
-from crossmodal.modality import Modality
+from crossmodal.modality import Direction, Modality
 
 BATCH_SIZES = (1, 2, 7, 64)
 TOLERANCE = 1e-4
@@ -95,6 +96,7 @@ def write_bundle(
     frontends: Mapping[Modality, FrontEndSpec | None],
     fit: Mapping[str, Any],
     model_card: str,
+    confidence: Mapping[Direction, Confidence] | None = None,
 ) -> Bundle:
     """Write a bundle after comparing every graph with its tower, and open it again.
 
@@ -130,6 +132,7 @@ def write_bundle(
             classes=classes,
             same_modality_mask=same_modality_mask,
             fit=fit,
+            confidence=confidence or {},
         ),
     )
     return Bundle.open(out)

@@ -163,6 +163,25 @@ def fit_method(
     )
 
 
+def fit_settings(
+    name: str, settings: Settings, train: TrainingData, *, seed: int, device: str = "cpu"
+) -> Towers:
+    """Fit a method with settings already chosen, on these rows and no others.
+
+    Raises:
+        DataError: If the data lacks what the method learns from.
+    """
+    fitter = _Fitter(
+        method_named(name),
+        Problem.of(train),
+        seed,
+        torch.device(device),
+        lambda record: None,
+        None,
+    )
+    return fitter.fit(settings, train, None, {}).towers
+
+
 def restore(
     name: str, settings: Mapping[str, Any], problem: Problem, state: Mapping[str, Tensor]
 ) -> Towers:

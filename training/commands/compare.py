@@ -37,7 +37,7 @@ class TableFormat(StrEnum):
 def compare(
     data: Annotated[Path, typer.Option(help="Features file.")],
     methods: Annotated[
-        str, typer.Option(help="Names as a,b@PRESET,c, or all; random always joins.")
+        str, typer.Option(help="a,b@PRESET,c:KEY=VALUE, or all; random always joins.")
     ],
     out: Annotated[Path, typer.Option(help="Directory; finished fits are reused.")],
     seeds: Annotated[int, typer.Option(min=1, help="Fits of each method.")] = 5,

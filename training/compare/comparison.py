@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from crossmodal import console
@@ -17,7 +19,7 @@ from training.compare.pool import Task, run_in_processes
 from training.compare.progress import Progress
 from training.compare.provenance import made_by
 from training.compare.request import CompareRequest
-from training.compare.results import CARD, FOLDS, TABLE, Results
+from training.compare.results import CARD, FOLDS, TABLE, Results, refuse_other_format
 from training.compare.rows import Standing, table_rows
 from training.compare.scored import unit_keys, write_scored
 from training.compare.source import Source
@@ -42,19 +44,20 @@ def compare(
         ConfigError: If a setting is unknown or out of range, or the directory is taken.
         DataError: If the features file cannot be used.
     """
+    source = Source(request.data)
+    for fold in reversed(_folds(request).values()):  # all can be cut; the first is kept
+        parts = source.parts(request.split, *fold)
+    jobs, refusals = plan_jobs(request, Problem.of(parts.train))
     places = Places(out)
     places.make()
     with held(out):
-        (out / CARD).unlink(missing_ok=True)
-        source = Source(request.data)
+        _withdraw_card(out)
         splits = _write_splits(request, source, places)
-        first = source.parts(request.split, *next(iter(_folds(request).values())))
-        jobs, refusals = plan_jobs(request, Problem.of(first.train))
         digest = sha256_file(request.data)
         tasks = [(job, job.key(digest, made_by(job.method))) for job in jobs]
         _run(tasks, request, places, execute)
         standings = _standings(request, tasks, refusals, places)
-        found = directions(first.scored.modalities)
+        found = directions(parts.scored.modalities)
         keys = {direction: unit_keys(splits, direction, places) for direction in found}
         rows = table_rows(standings, found, source.data.name, keys)
         card = describe(request, source.data, digest, standings, tasks, splits, places)
@@ -62,6 +65,15 @@ def compare(
         write_tables(out, rows, card)
         write_json(out / CARD, card)
     return Results.open(out)
+
+
+def _withdraw_card(out: Path) -> None:
+    """Make an earlier comparison there an unfinished one, if this version can go on."""
+    path = out / CARD
+    if path.exists():
+        with suppress(ValueError):  # one that is cut off is no comparison to keep
+            refuse_other_format(out, json.loads(path.read_text()))
+        path.unlink()
 
 
 def _folds(request: CompareRequest) -> dict[str, tuple[int | None, int | None]]:

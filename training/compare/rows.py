@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from crossmodal.modality import Direction
+from training.compare.entry import Entry
 from training.compare.outcome import FAILED, NOT_APPLICABLE, OK, Outcome, per_query
-from training.compare.request import Entry
 from training.compare.uncertainty import (
     Sample,
     bootstrap_intervals,
@@ -170,7 +170,7 @@ def _row(
     )
     parameters = standing.total("parameters")
     return {
-        "method": standing.entry.method,
+        "method": standing.entry.variant,
         "preset": standing.entry.preset,
         "data": data,
         "direction": direction,

@@ -187,7 +187,7 @@ class _Cells:
         self._last_directions: Sequence[str] = card["data"]["directions"]
 
     def _row(self, entry: Mapping[str, Any], direction: str, metric: str) -> Row:
-        return self._rows[entry["method"], entry["preset"], direction, metric]
+        return self._rows[entry["variant"], entry["preset"], direction, metric]
 
     def number(
         self, entry: Mapping[str, Any], direction: str, metric: str, digits: int

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,27 @@ def test_the_table_has_a_row_for_every_entry_direction_and_metric(
         assert row["status"] == "ok"
     with (tmp_path / "out" / "table.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(results.rows)
+
+
+def test_a_variant_is_an_entry_with_its_settings_in_every_name(
+    make_file: MakeFile, execute: Execute, tmp_path: Path
+) -> None:
+    wanted = request(make_file(), "cca:k=1,cca:k=2", seeds=(0,))
+    results = compare(wanted, tmp_path / "out", execute)
+    assert results.entries == ("random", "cca:k=1", "cca:k=2")
+    assert {row["method"] for row in results.rows} == set(results.entries)
+    one, two = (
+        results.row(n, "mean", "mean_average_precision") for n in results.entries[1:]
+    )
+    assert one["mean"] != two["mean"]
+    assert [results.embeddings(n)[A].shape[1] for n in results.entries[1:]] == [1, 2]
+    entry = results.entry("cca:k=2")
+    assert (entry["method"], entry["settings"]) == ("cca", {"k": "2"})
+    assert entry["trec"] == [f"cca+k=2.own.{d}.run.gz" for d in (A2V, V2A)]
+    with gzip.open(tmp_path / "out" / "trec" / entry["trec"][0], "rt") as file:
+        assert file.readline().split()[-1] == "cca:k=2"
+    for name in ("table.md", "table.tex", "table.csv"):
+        assert "cca:k=1" in (tmp_path / "out" / name).read_text().replace(r"\_", "_")
 
 
 def test_the_mean_of_the_directions_is_their_mean_and_methods_beat_chance(
@@ -284,6 +306,38 @@ def test_a_folder_of_something_else_is_left_alone(
         compare(request(make_file()), tmp_path / "out", execute)
     with pytest.raises(ConfigError, match="holds no finished comparison"):
         Results.open(tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", ['{"format": 1}', '{"format": 99}', "[]"])
+def test_a_comparison_of_another_format_is_refused_and_kept(
+    make_file: MakeFile, execute: Execute, tmp_path: Path, content: str
+) -> None:
+    out, wanted = tmp_path / "out", request(make_file(), seeds=(0,))
+    compare(wanted, out, execute)
+    (out / "compare.json").write_text(content)
+    with pytest.raises(ConfigError, match="this version reads and writes 2; compare anew"):
+        Results.open(out)
+    with pytest.raises(ConfigError, match="this version reads and writes 2; compare anew"):
+        compare(wanted, out, execute)
+    assert (out / "compare.json").read_text() == content
+    (out / "compare.json").write_text('{"format": ')  # written by nobody: gone over
+    assert compare(wanted, out, execute).entries == ("random", "c_cca")
+
+
+@pytest.mark.parametrize("folds", [None, 25])
+def test_a_refused_request_leaves_an_earlier_comparison_whole(
+    make_file: MakeFile, execute: Execute, tmp_path: Path, folds: int | None
+) -> None:
+    path, out = make_file(), tmp_path / "out"
+    compare(request(path, seeds=(0,)), out, execute)
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    wrong = request(path, overrides={"c_cca": {"nosuch": "1"}}, folds=folds)
+    with pytest.raises((ConfigError, DataError)):
+        compare(wrong, out, execute)
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    with pytest.raises(ConfigError):
+        compare(replace(wrong, folds=None), tmp_path / "new", execute)
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_interrupted_comparison_goes_on_at_the_next_epoch(
