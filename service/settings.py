@@ -52,6 +52,7 @@ class Settings(BaseSettings):
 
     workers: int = Field(default=0, ge=0, description="0: one per processor, at most 4")
     search_places: Count = 64
+    batch_places: Count = 8
     evaluation_places: Count = 2
 
     rate: Rate = Field(default=0, description="requests per second of a key; 0: no limit")

@@ -214,7 +214,7 @@ def test_what_is_under_way_at_the_end_is_answered(
             time.sleep(0.3)
         return unhindered(*arguments)
 
-    monkeypatch.setattr("service.routes.search.search", slow)
+    monkeypatch.setattr("service.answering.search", slow)
     settings = Settings(workers=2, port=0, shutdown_timeout_s=2)
     app = create_app(settings, collection, decoder)
     with ThreadPoolExecutor(2) as clients:
