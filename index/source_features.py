@@ -20,8 +20,8 @@ from crossmodal.features import FeaturesFile, ModalityFeatures
 from crossmodal.frontends.frontend import FrontEndSpec
 from crossmodal.items import ITEM_ID, Segment
 from crossmodal.modality import Modality
+from index.new_items import NewItem, NewVector
 from index.source_media import Skipped
-from index.store import NewItem, NewVector
 
 ROWS_AT_ONCE = 64
 

@@ -33,7 +33,8 @@ from index.database import DATABASE
 from index.loading import read_galleries
 from index.manifest import publish
 from index.media import MediaFiles
-from index.store import NewItem, NewVector, Store
+from index.new_items import NewItem, NewVector
+from index.store import Store
 from service.app import create_app
 from service.serving import server_config
 from service.settings import Settings
