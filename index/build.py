@@ -25,9 +25,10 @@ from index.loading import read_galleries
 from index.lock import LOCK, DirectoryLock
 from index.manifest import publish
 from index.media import MediaFiles
+from index.new_items import NewItem
 from index.source_features import embed_tables, served_tables
 from index.source_media import Skipped, embed_media
-from index.store import NewItem, Store
+from index.store import Store
 
 EVERY_SPLIT = "all"
 ITEMS_PER_COMMIT = 256

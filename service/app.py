@@ -13,13 +13,24 @@ from fastapi.openapi.utils import get_openapi
 from crossmodal.media.decoder import Decoder
 from index.collection import Collection
 from service import documentation, schemas
+from service.cors import Cors
 from service.envelope import Envelope
 from service.handlers import add_handlers
 from service.judging import EvaluationRequest
 from service.routes import (
+    batch,
+    embed,
+    evaluate,
+    health,
+    items,
+    media,
+    metrics,
+    reference,
+    search,
+)
+from service.routes import (
     collection as collection_route,
 )
-from service.routes import embed, evaluate, health, items, media, metrics, reference, search
 from service.routes.page import add_page
 from service.runtime import Runtime
 from service.settings import Settings, read_settings
@@ -28,6 +39,7 @@ from service.version import VERSION
 DESCRIPTION = "Finds pictures by sound and sound by pictures."
 # the routes searched most come first: routing tries them in order
 ROUTERS = (
+    batch.router,  # before the direction that its path could be
     search.router,
     media.router,
     embed.router,
@@ -79,6 +91,8 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    if runtime.settings.origins:
+        app.add_middleware(Cors, origins=runtime.settings.origins)
     app.add_middleware(Envelope, telemetry=runtime.telemetry)
     add_handlers(app)
     for router in ROUTERS:

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 
 from crossmodal.errors import CrossmodalError
 from service import logs
@@ -35,9 +36,20 @@ async def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         code = _OF_ROUTING.get(error.status_code, "malformed-request")
         detail = DETAILS.get(code, STATUS[code].title)
-        routing = ProblemError(code, detail, headers=error.headers)
-        return problem_response(routing, request_id)
+        headers = {"allow": _allowed(request)} if code == "method-not-allowed" else None
+        return problem_response(ProblemError(code, detail, headers=headers), request_id)
     problem = problem_of(error)
     if STATUS[problem.code].status == 500:
         logs.failure("failed", error, request_id=request_id)
     return problem_response(problem, request_id)
+
+
+def _allowed(request: Request) -> str:
+    """Return every method of a path; routing itself names those of one route only."""
+    scope = request.scope
+    scope = {**scope, "root_path": scope.get("app_root_path", "")}  # out of any mount
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(scope)[0] is not Match.NONE:
+            methods.update(getattr(route, "methods", None) or ("GET", "HEAD"))
+    return ", ".join(sorted(methods))

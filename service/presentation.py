@@ -15,7 +15,6 @@ from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.items import Segment
 from crossmodal.modality import Direction, Modality
 from index.collection import Collection
-from index.flat import FlatGallery
 from index.items import StoredItem
 from index.ranking import Hit
 from index.view import View
@@ -47,7 +46,7 @@ def index_fields(view: View, **more: Any) -> dict[str, Any]:
 
 def compares_all(view: View, gallery: Modality) -> bool:
     """Tell whether the index itself compares a query with every vector of a gallery."""
-    return all(isinstance(shelf.gallery, FlatGallery) for shelf in view.shelves[gallery])
+    return all(shelf.gallery.exact for shelf in view.shelves[gallery])
 
 
 def query_fields(query: Query) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from crossmodal.modality import Direction
+from index.filters import Filter
 from index.ranking import Hit
 from index.view import View
-from service.filters import Filter
 from service.parameters import SearchParameters
 from service.queries import Query
 
@@ -29,7 +29,7 @@ def search(
     if direction.within and query.item_id is not None:
         excluded = [*excluded, query.item_id]
     if parameters.filter is not None:
-        excluded = _refused(view, parameters.filter).union(excluded)
+        excluded = _refused(view, parameters.filter.meant()).union(excluded)
     several = len(query.vectors) > 1
     # of several segments' rankings any place may move up, so they are cut after merging
     rankings = view.search(

@@ -14,7 +14,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-STAGES = ("decode", "features", "encode", "search")
+QUERY_STAGES = ("decode", "features", "encode")
+STAGES = (*QUERY_STAGES, "search")
 _SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0),

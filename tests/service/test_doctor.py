@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from service.__main__ import app
 from service.doctor import examine, examine_installation
 from service.findings import Level
-from service.keys import Role, parse_keys, role_of
+from service.keys import Role, key_of, parse_keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +63,9 @@ def test_key_prints_a_secret_and_its_line(role: str) -> None:
     assert secret is not None
     assert line is not None
     keys = parse_keys(line[1])
-    assert role_of([f"Bearer {secret[1]}".encode()], keys) is Role[role.upper()]
+    found = key_of([f"Bearer {secret[1]}".encode()], keys)
+    assert found is not None
+    assert found.role is Role[role.upper()]
 
 
 def test_the_version_is_the_projects() -> None:
