@@ -5,33 +5,32 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, UnknownItemError
+from index.compaction import CompactionPolicy
 from index.database import DATABASE
-from index.group import CheckedPut, Submission
 from index.loading import Model, load
 from index.lock import DirectoryLock
+from index.manifest import IndexManifest
 from index.media import MediaFiles, media_type
 from index.new_items import check_item
-from index.operations import Delete, Idempotency, Operation, Put, Receipt
+from index.operations import Idempotency, Operation, Put, Receipt
 from index.store import Store
 from index.view import View
-from index.writer import Writer
+from index.write_path import INDEX, RESERVE_BYTES, WritePath, WriteSettings
 
-BUNDLE, INDEX, MEDIA, STAGING = "bundle", "index", "media", "staging"
-RESERVE_BYTES = 256 << 20
+BUNDLE, MEDIA, STAGING = "bundle", "media", "staging"
 
 
 class Collection:
     """What is stored under one data directory, with the bundle that made it.
 
-    ``view`` is the newest snapshot; take it once per request. ``degraded`` says why the
-    index files could not be used, None if they were: answers are the same either way.
+    ``view`` is the newest snapshot; take it once per request. While ``degraded`` says
+    why the index files could not be used, answers are the same as otherwise.
     Opened for writing, `submit` changes it; any thread may.
     """
 
@@ -42,34 +41,31 @@ class Collection:
         store: Store,
         lock: DirectoryLock,
         *,
-        write: bool,
-        reserve_bytes: int = RESERVE_BYTES,
-        reached: Callable[[str], None] = lambda point: None,
+        settings: WriteSettings | None,
     ) -> None:
         """Use `Collection.open`."""
+        reached = settings.reached if settings else lambda point: None
         self.directory = directory
         self.bundle = bundle
         self._store = store
         self._lock = lock
         self._media = MediaFiles(directory / MEDIA, directory / STAGING, reached)
-        self._model = model_of(bundle)
-        self._reserve_bytes = reserve_bytes
-        loaded = load(store, directory / INDEX, self._model, write=write)
+        model = model_of(bundle)
+        loaded = load(store, directory / INDEX, model, write=settings is not None)
+        self._dim = model.dim
         self._view = loaded.builder.view
-        self.degraded = loaded.degraded
-        self._writer: Writer | None = None
-        if write:
-            shown = (i.media_sha256 for i in self._view.items.values() if i.media_sha256)
-            self._media.show(shown)
-            self._media.sweep()
-            self._writer = Writer(
+        self._degraded = loaded.degraded
+        self._writing: WritePath | None = None
+        if settings is not None:
+            self._writing = WritePath(
+                directory,
                 store,
                 self._media,
-                self._model,
+                model,
                 loaded.builder,
-                self._publish,
-                spare=self._has_spare,
-                reached=reached,
+                publish=self._publish,
+                degraded=loaded.degraded,
+                settings=settings,
             )
 
     @classmethod
@@ -79,6 +75,7 @@ class Collection:
         *,
         write: bool = False,
         reserve_bytes: int = RESERVE_BYTES,
+        policy: CompactionPolicy | None = None,
         reached: Callable[[str], None] = lambda point: None,
     ) -> Collection:
         """Open a data directory after checking lock, database, bundle and index.
@@ -89,6 +86,7 @@ class Collection:
                 otherwise others may read it at the same time and nothing in it changes.
             reserve_bytes: Space of the disk that puts leave free, so that deletions and
                 checkpoints still fit.
+            policy: When the index files are made anew.
             reached: Told of the points at which a test may end the process.
 
         Raises:
@@ -110,14 +108,19 @@ class Collection:
                 (directory / INDEX).mkdir(exist_ok=True)
             bundle = Bundle.open(directory / BUNDLE)
             store = Store.open(directory / DATABASE, write=write)
+            settings = None
+            if write:
+                settings = WriteSettings(
+                    reserve_bytes=reserve_bytes,
+                    policy=policy or CompactionPolicy(),
+                    reached=reached,
+                )
             return cls(
                 directory,
                 bundle,
                 store,
                 lock,
-                write=write,
-                reserve_bytes=reserve_bytes,
-                reached=reached,
+                settings=settings,
             )
         except BaseException:
             if store is not None:
@@ -131,9 +134,27 @@ class Collection:
         return self._view
 
     @property
+    def degraded(self) -> str | None:
+        """Why the index files could not be used; None if they were, or were replaced."""
+        return self._degraded if self._writing is None else self._writing.degraded
+
+    def compact(self) -> IndexManifest:
+        """Make the index files anew from everything stored, and wait for it.
+
+        Searching and writing go on meanwhile. It happens by itself when much was written
+        or deleted, and after an opening that could not use the files.
+
+        Raises:
+            CollectionError: If the collection is closed or was opened for reading, or a
+                stored vector is damaged.
+            OSError: If the files cannot be written; everything is then as before.
+        """
+        return self._write_path().compact()
+
+    @property
     def writable(self) -> bool:
         """Whether it was opened for writing."""
-        return self._writer is not None
+        return self._writing is not None
 
     def submit(
         self, *operations: Operation, idempotency: Idempotency | None = None
@@ -163,28 +184,7 @@ class Collection:
             CollectionError: If the collection is closed or was opened for reading, or
                 no media of a given sha256 are kept.
         """
-        if self._writer is None:
-            raise CollectionError("the collection was opened for reading only")
-        claimed: list[str] = []
-
-        def release(_: object = None) -> None:
-            for sha256 in claimed:
-                self._media.release(sha256)
-
-        try:
-            for operation in operations:
-                if isinstance(operation, Put):
-                    self.check(operation)
-            submission = Submission(
-                [self._prepared(operation, claimed) for operation in operations],
-                idempotency,
-            )
-            done = self._writer.submit(submission)
-        except BaseException:
-            release()
-            raise
-        done.add_done_callback(release)
-        return done
+        return self._write_path().submit(operations, idempotency)
 
     def check(self, put: Put) -> None:
         """Check what `submit` checks of a put, without writing it.
@@ -193,7 +193,7 @@ class Collection:
             DataError: If the id, the label, a segment or the metadata are not allowed.
             ShapeError: If a vector is not finite, or has another width or a bad norm.
         """
-        check_item(put.item, self._model.dim)
+        check_item(put.item, self._dim)
 
     def __enter__(self) -> Collection:
         return self
@@ -208,8 +208,8 @@ class Collection:
 
     def close(self) -> None:
         """Finish what was submitted, close the database and give the lock back."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._writing is not None:
+            self._writing.close()
         self._store.close()
         self._lock.release()
 
@@ -252,24 +252,13 @@ class Collection:
             "degraded": self.degraded,
         }
 
-    def _prepared(self, operation: Operation, claimed: list[str]) -> CheckedPut | Delete:
-        if isinstance(operation, Delete):
-            return operation
-        item = operation.item
-        if operation.media is not None:
-            sha256 = self._media.add(operation.media, claim=True)
-            claimed.append(sha256)
-            item = replace(item, media_sha256=sha256)
-        elif item.media_sha256 is not None:
-            self._media.claim(item.media_sha256)
-            claimed.append(item.media_sha256)
-        return CheckedPut(check_item(item, self._model.dim), operation.replace)
+    def _write_path(self) -> WritePath:
+        if self._writing is None:
+            raise CollectionError("the collection was opened for reading only")
+        return self._writing
 
     def _publish(self, view: View) -> None:
         self._view = view
-
-    def _has_spare(self) -> bool:
-        return shutil.disk_usage(self.directory).free >= self._reserve_bytes
 
 
 def model_of(bundle: Bundle) -> Model:

@@ -24,7 +24,6 @@ from index.manifest import (
     CURRENT,
     IndexManifest,
     describe,
-    publish,
     quarantine,
     read_base,
     read_manifest,
@@ -63,8 +62,7 @@ def load(store: Store, index: Path, model: Model, *, write: bool) -> Loaded:
         store: The truth.
         index: The directory of CURRENT and the bases.
         model: The bundle the collection must have been made with.
-        write: Whether to replace index files that are missing, damaged or of another
-            model.
+        write: Whether to set index files aside that are damaged or of another model.
 
     Raises:
         ModelMismatchError: If another bundle made the vectors.
@@ -80,13 +78,9 @@ def load(store: Store, index: Path, model: Model, *, write: bool) -> Loaded:
         }
     except CollectionError as error:
         galleries = read_galleries(store, model)
-        if write:
-            manifest = publish(index, galleries, seq=store.seq, model_id=model.id)
-            _log.warning("index rebuilt from the store: %s", error)
-        else:
-            manifest = describe(galleries, seq=store.seq, model_id=model.id)
-            degraded = str(error)
-            _log.warning("index not usable, searching the store instead: %s", error)
+        manifest = describe(galleries, seq=store.seq, model_id=model.id)
+        degraded = str(error)
+        _log.warning("index not usable, searching the store instead: %s", error)
     items = _items(store, rows)
     shelves, tails = {}, {}
     for modality, found in rows.items():

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +14,16 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from crossmodal.errors import CollectionError
-from index.database import create_database, last_seq, open_database
+from index.database import (
+    create_database,
+    last_seq,
+    open_beside_writer,
+    open_database,
+)
 from index.new_items import VECTOR_TYPE, NewItem, check_item
 from index.transaction import Transaction, translated
 
+LAST_SEQ = 2**63 - 1  # what SQLite can count to
 _ROWS_AT_ONCE = 4096
 
 
@@ -73,6 +80,24 @@ class Store:
         """
         return cls(open_database(path, write=write))
 
+    @classmethod
+    def open_beside_writer(cls, path: Path) -> Store:
+        """Open a store for reading that this process has opened for writing.
+
+        Raises:
+            CollectionError: If that fails.
+        """
+        return cls(open_beside_writer(path))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let everything that is read inside belong to one state of the store."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -108,6 +133,17 @@ class Store:
         """Return a transaction to write in, for vectors that one bundle made."""
         return Transaction(self._connection, model_id)
 
+    def tidy(self, *, up_to: int, now: float) -> None:
+        """Forget log rows numbered up to ``up_to`` and expired replies; checkpoint.
+
+        Raises:
+            StorageFullError: If the disk is full; nothing is lost by that.
+        """
+        with self.transaction("") as transaction:
+            transaction.forget_log(up_to)
+            transaction.forget_replies(now)
+        self.checkpoint(wait=False)
+
     def checkpoint(self, *, wait: bool = True) -> None:
         """Move the write-ahead log into the file; only the writer may.
 
@@ -140,12 +176,14 @@ class Store:
         )
         return [VectorGroup(*row) for row in rows]
 
-    def vector_rows(self, modality: str, model_id: str) -> VectorRows:
+    def vector_rows(
+        self, modality: str, model_id: str, *, up_to: int = LAST_SEQ
+    ) -> VectorRows:
         """Return what is known of one modality's vectors, without the vectors."""
         rows = self._connection.execute(
             "SELECT seq, item_id, start_s, end_s FROM vectors "
-            "WHERE modality = ? AND model_id = ? ORDER BY seq",
-            (modality, model_id),
+            "WHERE modality = ? AND model_id = ? AND seq <= ? ORDER BY seq",
+            (modality, model_id, up_to),
         ).fetchall()
         seqs, item_ids, starts, ends = _columns(rows, 4)
         return VectorRows(
@@ -156,15 +194,21 @@ class Store:
         )
 
     def vectors(
-        self, modality: str, model_id: str, dim: int, *, after: int = 0
+        self,
+        modality: str,
+        model_id: str,
+        dim: int,
+        *,
+        after: int = 0,
+        up_to: int = LAST_SEQ,
     ) -> Float32[np.ndarray, "rows dim"]:
-        """Return one modality's vectors with seq above ``after``, by ascending seq.
+        """Return one modality's vectors with seq in (after, up_to], by ascending seq.
 
         Raises:
             CollectionError: If a vector's checksum or width is wrong.
         """
         parts = [np.empty((0, dim), dtype=np.float32)]
-        for rows in self._vector_batches(modality, model_id, after):
+        for rows in self._vector_batches(modality, model_id, after, up_to):
             for seq, raw, crc in rows:
                 if zlib.crc32(raw) != crc or len(raw) != dim * VECTOR_TYPE.itemsize:
                     raise CollectionError(
@@ -195,12 +239,13 @@ class Store:
         return problems + [f"row {row[1]} of {row[0]} has no item" for row in orphans]
 
     def _vector_batches(
-        self, modality: str, model_id: str, after: int
+        self, modality: str, model_id: str, after: int, up_to: int
     ) -> Iterator[list[tuple[int, bytes, int]]]:
         cursor = self._connection.execute(
             "SELECT seq, vec, crc FROM vectors "
-            "WHERE modality = ? AND model_id = ? AND seq > ? ORDER BY seq",
-            (modality, model_id, after),
+            "WHERE modality = ? AND model_id = ? AND seq > ? AND seq <= ? "
+            "ORDER BY seq",
+            (modality, model_id, after, up_to),
         )
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             yield rows

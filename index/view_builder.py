@@ -127,10 +127,13 @@ class ViewBuilder:
         self.view = self._view(seq)
         return self.view
 
-    def remember_changes(self) -> View:
-        """Return the newest view and keep track of what changes after it, for `rebase`."""
+    def remember_changes(self) -> tuple[View, ItemMap]:
+        """Return the newest view with its items, and keep track of what changes after it.
+
+        `rebase` then takes bases made of that view.
+        """
         self._since = {}
-        return self.view
+        return self.view, self._items
 
     def forget_changes(self) -> None:
         """Stop keeping track: no base will come."""

@@ -58,6 +58,7 @@ class Writer:
         builder: ViewBuilder,
         publish: Callable[[View], None],
         *,
+        after_write: Callable[[], None] = lambda: None,
         spare: Callable[[], bool] = lambda: True,
         reached: Callable[[str], None] = lambda point: None,
     ) -> None:
@@ -69,6 +70,7 @@ class Writer:
             model: The bundle that makes the vectors.
             builder: Makes the views; nobody else may use it.
             publish: Takes each new view.
+            after_write: Called between groups, after each that changed something.
             spare: Tells whether the disk has space for more than deletions.
             reached: Told of the points at which a test may end the process.
         """
@@ -77,6 +79,7 @@ class Writer:
         self._model = model
         self._builder = builder
         self._publish = publish
+        self._after_write = after_write
         self._spare = spare
         self._reached = reached
         self._failed: CollectionError | None = None
@@ -201,6 +204,7 @@ class Writer:
         self._reached("before publish")
         self._publish(view)
         self._media.hide(draft.hidden)
+        self._after_write()
         self._unsaved_bytes += draft.bytes
 
     def _checkpoint(self) -> None:

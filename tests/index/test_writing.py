@@ -229,7 +229,7 @@ def test_one_key_and_request_are_written_once_however_often_they_come(
 def test_a_conflict_costs_its_own_submission_only(collection: Collection) -> None:
     held = threading.Event()
     waiting = threading.Thread(
-        target=collection._writer.run,  # type: ignore[union-attr]
+        target=collection._writing._writer.run,  # type: ignore[union-attr]
         args=(lambda: held.wait(SECONDS),),
     )
     waiting.start()
@@ -251,7 +251,7 @@ def test_a_conflict_costs_its_own_submission_only(collection: Collection) -> Non
 def test_what_is_cancelled_before_its_turn_is_not_written(collection: Collection) -> None:
     held = threading.Event()
     waiting = threading.Thread(
-        target=collection._writer.run,  # type: ignore[union-attr]
+        target=collection._writing._writer.run,  # type: ignore[union-attr]
         args=(lambda: held.wait(SECONDS),),
     )
     waiting.start()
