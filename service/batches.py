@@ -50,6 +50,7 @@ def answer_batch(
         if isinstance(one, _Search):
             one = _attempt(request_id, _answer, service, view, one)
         if isinstance(one, ProblemError):
+            service.telemetry.problem(one.code)
             status, body = STATUS[one.code].status, problem_fields(one, request_id)
         else:
             status, body = 200, {**one, "request_id": request_id}

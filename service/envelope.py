@@ -78,6 +78,7 @@ class Envelope:
 
         async def answer(problem: ProblemError) -> None:
             if not status:
+                self.telemetry.problem(problem.code)
                 await problem_response(problem, request_id)(scope, receive, send_enveloped)
 
         try:

@@ -34,14 +34,19 @@ async def answer(request: Request, error: Exception) -> Response:
     """Return the problem that an exception stands for."""
     request_id: str = request.scope[REQUEST_ID]
     if isinstance(error, HTTPException):
-        code = _OF_ROUTING.get(error.status_code, "malformed-request")
-        detail = DETAILS.get(code, STATUS[code].title)
-        headers = {"allow": _allowed(request)} if code == "method-not-allowed" else None
-        return problem_response(ProblemError(code, detail, headers=headers), request_id)
-    problem = problem_of(error)
+        problem = _of_routing(request, error)
+    else:
+        problem = problem_of(error)
     if STATUS[problem.code].status == 500:
         logs.failure("failed", error, request_id=request_id)
+    request.app.state.runtime.telemetry.problem(problem.code)
     return problem_response(problem, request_id)
+
+
+def _of_routing(request: Request, error: HTTPException) -> ProblemError:
+    code = _OF_ROUTING.get(error.status_code, "malformed-request")
+    headers = {"allow": _allowed(request)} if code == "method-not-allowed" else None
+    return ProblemError(code, DETAILS.get(code, STATUS[code].title), headers=headers)
 
 
 def _allowed(request: Request) -> str:

@@ -14,6 +14,7 @@ from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
 from service import logs
 from service.admission import Lane
+from service.gauges import Gauges
 from service.presentation import MediaFields
 from service.problems import DETAILS, ProblemError
 from service.rates import Rates
@@ -65,6 +66,7 @@ class Runtime:
         self._batching = ThreadPoolExecutor(1, thread_name_prefix="batch")
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="evaluate")
         self._opening: asyncio.Task[None] | None = None
+        self.telemetry.registry.register(Gauges(self))
 
     @property
     def lanes(self) -> tuple[Lane, ...]:

@@ -19,7 +19,10 @@ from service.origins import parse_origins
 KIB, MIB = 1024, 1024 * 1024
 PREFIX = "EARSHOT_"
 # Read by other parts of the project under the same prefix.
-_FOREIGN = ("WEIGHTS", "CI", "TEST_DATA", "UID", "GID", "BIND", "IMAGE_BASE")
+_FOREIGN = (
+    *("WEIGHTS", "CI", "TEST_DATA", "UID", "GID", "BIND", "IMAGE_BASE"),
+    *("GRAFANA_BIND", "GRAFANA_PORT", "GRAFANA_PASSWORD_FILE", "METRICS_KEY_FILE"),
+)
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]

@@ -18,6 +18,8 @@ from crossmodal.modality import Modality
 from index.collection import Collection
 
 SECONDS = 2
+PLACES = 10
+TOLERANCE = 1e-4  # of a unit vector's product with itself in float32
 _SEED = 0
 
 
@@ -25,7 +27,7 @@ def warm_up(collection: Collection, decoder: Decoder) -> list[str]:
     """Decode, embed and search once per modality; return what does not work.
 
     Raises:
-        CollectionError: If a search in the collection fails.
+        CollectionError: If a search finds nothing, or a stored vector not itself.
     """
     bundle = collection.bundle
     reasons = []
@@ -49,7 +51,23 @@ def warm_up(collection: Collection, decoder: Decoder) -> list[str]:
             found = view.search(gallery, queries.get(modality, other), 1)
             if size and not found[0]:
                 raise CollectionError(f"a query found nothing among {size} items")
+    _check_fingerprints(collection)
     return reasons
+
+
+def _check_fingerprints(collection: Collection) -> None:
+    """Check that what is searched is what is stored: a stored vector finds its item."""
+    view = collection.view
+    for gallery in view.sizes:
+        item = next((i for i in view.items.values() if gallery in i.modalities), None)
+        if item is None:
+            continue
+        own = view.vectors(item.id, gallery)[:1]
+        hits = view.search(gallery, own, PLACES, exact=True)[0]
+        alike = [hit.item_id for hit in hits if hit.score >= 1 - TOLERANCE]
+        # duplicates may take every place before it
+        if item.id not in alike and len(alike) < PLACES:
+            raise CollectionError(f"a stored {gallery} vector does not find itself")
 
 
 def _embed_noise(
