@@ -61,7 +61,16 @@ class Standardizer(nn.Module):
             divide: Whether to divide by the deviation, not only to centre.
         """
         wide = features.astype(np.float64)
-        mean, deviation = wide.mean(axis=0), wide.std(axis=0)
+        self.set_moments(wide.mean(axis=0), wide.std(axis=0), divide=divide)
+
+    def set_moments(
+        self,
+        mean: Float64[np.ndarray, "dim"],
+        deviation: Float64[np.ndarray, "dim"],
+        *,
+        divide: bool = True,
+    ) -> None:
+        """Take mean and deviation of training features; a constant keeps scale 1."""
         # a constant's deviation is rounding error, of the size of its value
         varies = divide & (deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6))
         self.mean.copy_(torch.from_numpy(mean))
