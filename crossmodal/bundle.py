@@ -31,11 +31,14 @@ class EncoderSpec:
     """One modality's encoder: its graph and the features it takes.
 
     ``frontend`` is None where features came ready made; media is then refused.
+    ``sequences`` says that the graph takes a clip's steps (time, ``input_dim``) instead of
+    one pooled row.
     """
 
     file: str
     input_dim: int
     frontend: FrontEndSpec | None = None
+    sequences: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +126,11 @@ class Bundle:
             graph = (self.directory / spec.file).read_bytes()
             refuse_external_data(graph, spec.file)
             self._encoders[modality] = OnnxEncoder(
-                graph, input_dim=spec.input_dim, dim=self.manifest.dim, name=spec.file
+                graph,
+                input_dim=spec.input_dim,
+                dim=self.manifest.dim,
+                name=spec.file,
+                sequences=spec.sequences,
             )
         return self._encoders[modality]
 

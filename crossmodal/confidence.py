@@ -12,13 +12,12 @@ Conventions:
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from math import isfinite
 from typing import Any
-
-import numpy as np
 
 from crossmodal.errors import DataError
 from crossmodal.relevance import Relevance
@@ -59,7 +58,14 @@ class Confidence:
 
     def of(self, score: float) -> float:
         """Return the probability that a hit of this score is relevant."""
-        return float(np.interp(score, self.scores, self.probabilities))
+        after = bisect_right(self.scores, score)
+        if after == 0:
+            return self.probabilities[0]
+        if after == len(self.scores):
+            return self.probabilities[-1]
+        left, right = self.scores[after - 1 : after + 1]
+        low, high = self.probabilities[after - 1 : after + 1]
+        return low + (high - low) * (score - left) / (right - left)
 
     def score_at(self, probability: float) -> float | None:
         """Return the lowest knot's score that reaches a probability; None if none does."""

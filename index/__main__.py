@@ -90,6 +90,19 @@ def info(directory: Data, output: FormatOption = Format.TABLE) -> None:
 
 
 @app.command()
+def compact(directory: Data, output: FormatOption = Format.TABLE) -> None:
+    """Make the index files anew from everything stored."""
+    with Collection.open(directory, write=True) as collection:
+        manifest = collection.compact()
+    if output is Format.JSON:
+        console.print_json(asdict(manifest))
+        return
+    bases = ", ".join(f"{base.count} {m}" for m, base in sorted(manifest.bases.items()))
+    console.note(f"{bases} vectors, up to write {manifest.seq}")
+    print(directory)
+
+
+@app.command()
 def verify(directory: Data, output: FormatOption = Format.TABLE) -> None:
     """Check every checksum, and search against brute force; status 1 if any fails."""
     checks = verify_collection(directory)

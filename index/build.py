@@ -18,16 +18,18 @@ from crossmodal.features import FeaturesFile, read_features
 from crossmodal.items import SPLITS, SourceItem
 from crossmodal.modality import Modality
 from crossmodal.sources import read_source
-from index.collection import BUNDLE, INDEX, MEDIA, STAGING, model_of
+from index.collection import BUNDLE, MEDIA, STAGING, model_of
 from index.database import DATABASE
 from index.known_features import KnownFeatures
 from index.loading import read_galleries
 from index.lock import LOCK, DirectoryLock
 from index.manifest import publish
 from index.media import MediaFiles
+from index.new_items import NewItem
 from index.source_features import embed_tables, served_tables
 from index.source_media import Skipped, embed_media
-from index.store import NewItem, Store
+from index.store import Store
+from index.write_path import INDEX
 
 EVERY_SPLIT = "all"
 ITEMS_PER_COMMIT = 256

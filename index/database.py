@@ -104,6 +104,26 @@ def open_database(path: Path, *, write: bool) -> sqlite3.Connection:
     return connection
 
 
+def open_beside_writer(path: Path) -> sqlite3.Connection:
+    """Open a file for reading that this process has checked and opened for writing.
+
+    Raises:
+        CollectionError: If that fails.
+    """
+    try:
+        return _connect(path, "ro")
+    except sqlite3.Error as error:
+        raise CollectionError(f"{path.name} cannot be read: {error}") from error
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """Return the last number given to an item, a vector or a deletion; 0 when empty."""
+    row = connection.execute(
+        "SELECT seq FROM sqlite_sequence WHERE name = 'log'"
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",

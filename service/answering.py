@@ -64,7 +64,8 @@ def answer_search(
     parameters = given.parameters
     started = time.perf_counter()
     mask = bundle.manifest.same_modality_mask
-    hits = search(view, direction, query, parameters, mask)
+    confidence = bundle.manifest.confidence.get(direction)
+    hits = search(view, direction, query, parameters, mask, confidence)
     searched_ms = 1e3 * (time.perf_counter() - started)
     vectors = None
     if parameters.with_vector:
@@ -76,7 +77,7 @@ def answer_search(
         or compares_all(view, direction.gallery)
     )
     return {
-        "results": result_fields(view, hits, service.media_fields, vectors),
+        "results": result_fields(view, hits, service.media_fields, confidence, vectors),
         "query": query_fields(query),
         "index": index_fields(view, exact=exact),
         "took_ms": {"total": 0.0, **took_ms, "search": round(searched_ms, 3)},

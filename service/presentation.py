@@ -10,12 +10,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from crossmodal.confidence import Confidence
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.items import Segment
 from crossmodal.modality import Direction, Modality
 from index.collection import Collection
-from index.flat import FlatGallery
 from index.items import StoredItem
 from index.ranking import Hit
 from index.view import View
@@ -47,7 +47,7 @@ def index_fields(view: View, **more: Any) -> dict[str, Any]:
 
 def compares_all(view: View, gallery: Modality) -> bool:
     """Tell whether the index itself compares a query with every vector of a gallery."""
-    return all(isinstance(shelf.gallery, FlatGallery) for shelf in view.shelves[gallery])
+    return all(shelf.gallery.exact for shelf in view.shelves[gallery])
 
 
 def query_fields(query: Query) -> dict[str, Any]:
@@ -64,6 +64,7 @@ def result_fields(
     view: View,
     hits: Iterable[Hit],
     media: MediaFields,
+    confidence: Confidence | None = None,
     vectors: Mapping[int, Embeddings] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the results of a search; ``vectors`` are by rank, if they were asked for."""
@@ -74,6 +75,7 @@ def result_fields(
             "rank": hit.rank,
             "id": hit.item_id,
             "score": hit.score,
+            "confidence": None if confidence is None else confidence.of(hit.score),
             "segment": segment_fields(hit.segment),
             "label": item.label,
             "metadata": item.metadata,

@@ -57,6 +57,9 @@ class ResultReply(MediaReply):
     rank: int
     id: str
     score: float
+    confidence: float | None = Field(
+        description="probability of relevance, null where the model does not say"
+    )
     segment: SegmentReply
     label: str | None
     metadata: dict[str, Any]
@@ -159,6 +162,15 @@ class ItemsReply(Reply):
     request_id: str
 
 
+class ConfidenceReply(Reply):
+    """How a direction's probabilities of relevance were fitted."""
+
+    relevance: Literal["class", "instance"]
+    base_rate: float = Field(description="share of relevant items in validation")
+    calibration_error: float | None = Field(description="on queries that were held out")
+    score_at_half: float | None = Field(description="from which a hit is rather relevant")
+
+
 class ModelReply(Reply):
     """The encoders that made the collection; a null front end takes ready features."""
 
@@ -167,6 +179,9 @@ class ModelReply(Reply):
     dim: int
     frontends: dict[str, str | None]
     input_dims: dict[str, int]
+    confidence: dict[str, ConfidenceReply] = Field(
+        description="by direction; a search in another takes no min_confidence"
+    )
 
 
 class CollectionReply(Reply):

@@ -8,6 +8,7 @@ import wave
 import numpy as np
 
 from crossmodal.bundle import Bundle
+from crossmodal.embed import embed_features
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError, FrontEndError
 from crossmodal.frontends.frontend import FrontEnd
@@ -77,8 +78,7 @@ def _embed_noise(
         track: Track = decoder.decode(clip, {modality: frontend.request}).tracks[modality]
     else:
         track = _noise_frames(frontend.request)
-    pooled = frontend.pool(frontend.extract(track))
-    return bundle.encoder(modality).embed(pooled[None, :])
+    return embed_features(bundle, modality, frontend.extract(track))
 
 
 def _noise_wav(sample_rate_hz: int) -> bytes:

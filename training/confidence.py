@@ -26,6 +26,7 @@ from crossmodal.relevance import Relevance, encode
 from training.config import from_json
 from training.data import TrainingData, training_data
 from training.methods.catalog import method_named, preset_of
+from training.methods.method import as_taken
 from training.run import Run
 from training.selection import TUNED, fit_settings
 from training.splits import with_validation
@@ -57,13 +58,13 @@ def run_confidences(run: Run) -> dict[Direction, Confidence]:
     data = with_validation(read_features(path), seed=config["seed"])
     if any(not (table.split == "val").any() for table in data.modalities.values()):
         return {}
+    method = method_named(config["method"])
     towers = run.towers()
     if config["fit_split"] != "train":
-        method = method_named(config["method"])
         settings = from_json(type(preset_of(method, TUNED)), config["settings"])
-        train = training_data(data, "train", run.classes)
+        train = as_taken(method.card, training_data(data, "train", run.classes))
         towers = fit_settings(config["method"], settings, train, seed=config["seed"])
-    validation = training_data(data, "val", run.classes)
+    validation = as_taken(method.card, training_data(data, "val", run.classes))
     return confidences(towers, validation, run.same_modality_mask, seed=config["seed"])
 
 

@@ -25,6 +25,7 @@ from training.methods.method import (
     Record,
     Towers,
     Training,
+    as_taken,
     load_flat_state,
 )
 from training.validation import Score, score
@@ -128,6 +129,9 @@ def fit_method(
     grids = method.grids if preset == TUNED and validation is not None else ()
     if candidates is None or validation is None:
         candidates = expand(settings, grids, fixed=overrides)
+    train = as_taken(method.card, train)
+    if validation is not None:
+        validation = as_taken(method.card, validation)
     candidates = _with_enough_items(candidates, train)
     if len(candidates) == 1:
         settings = candidates[0]
@@ -343,7 +347,7 @@ def _with_enough_items(
     """
     fewest = min(train.modalities, key=lambda m: len(train.features[m]))
     items = len(train.features[fewest])
-    width = min(rows.shape[1] for rows in train.features.values())
+    width = min(rows.shape[-1] for rows in train.features.values())
     kept = [c for c in candidates if min(getattr(c, "k", 0), width) <= items]
     if not kept:
         k = min(getattr(c, "k", 0) for c in candidates)

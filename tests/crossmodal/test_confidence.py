@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from crossmodal.confidence import Confidence, parse_confidence
@@ -26,6 +27,12 @@ def test_probability_is_linear_between_knots_and_constant_beyond(
     score: float, probability: float
 ) -> None:
     assert KNOWN.of(score) == pytest.approx(probability)
+
+
+def test_probability_agrees_with_interpolation() -> None:
+    for score in np.linspace(-1, 1, 81):
+        expected = np.interp(score, KNOWN.scores, KNOWN.probabilities)
+        assert KNOWN.of(float(score)) == pytest.approx(expected)
 
 
 def test_score_of_a_probability_is_the_first_knot_that_reaches_it() -> None:

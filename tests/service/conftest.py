@@ -23,17 +23,20 @@ from fastapi import FastAPI
 from onnx import TensorProto, helper, numpy_helper
 
 from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
+from crossmodal.confidence import Confidence
 from crossmodal.embeddings import normalize
 from crossmodal.frontends.catalog import create_frontend
 from crossmodal.items import Segment
 from crossmodal.media.decoder import Decoder
-from crossmodal.modality import Modality
+from crossmodal.modality import Direction, Modality
+from crossmodal.relevance import Relevance
 from index.collection import Collection, model_of
 from index.database import DATABASE
 from index.loading import read_galleries
 from index.manifest import publish
 from index.media import MediaFiles
-from index.store import NewItem, NewVector, Store
+from index.new_items import NewItem, NewVector
+from index.store import Store
 from service.app import create_app
 from service.serving import server_config
 from service.settings import Settings
@@ -71,6 +74,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
             classes=LABELS,
             same_modality_mask=(DIM - 1,),
             fit={"data": "toy"},
+            confidence={
+                Direction(AUDIO, VISUAL): Confidence(
+                    scores=(-0.75, 0.0, 0.75),
+                    probabilities=(0.05, 0.2, 0.95),
+                    relevance=Relevance.CLASS,
+                    queries=40,
+                    gallery=40,
+                    base_rate=0.3,
+                    calibration_error=0.02,
+                )
+            },
         ),
     )
     return Bundle.open(directory)

@@ -49,6 +49,7 @@ def export_run(run: Run, out: Path) -> Bundle:
         run.towers(),
         dims=run.problem.dims,
         dim=run.config["dim"],
+        sequences=run.card.sequences,
         method=run.config["method"],
         classes=run.classes,
         same_modality_mask=run.same_modality_mask,

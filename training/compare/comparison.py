@@ -11,7 +11,9 @@ from crossmodal import console
 from crossmodal.durable import sha256_file, write_json
 from crossmodal.modality import directions
 from training.compare.card import describe
+from training.compare.claims import CLAIMS
 from training.compare.lock import held
+from training.compare.orderings import judge
 from training.compare.outcome import Outcome
 from training.compare.places import Places
 from training.compare.plan import Job, Refusal, plan_jobs
@@ -19,7 +21,14 @@ from training.compare.pool import Task, run_in_processes
 from training.compare.progress import Progress
 from training.compare.provenance import made_by
 from training.compare.request import CompareRequest
-from training.compare.results import CARD, FOLDS, TABLE, Results, refuse_other_format
+from training.compare.results import (
+    CARD,
+    FOLDS,
+    JUDGED,
+    TABLE,
+    Results,
+    refuse_other_format,
+)
 from training.compare.rows import Standing, table_rows
 from training.compare.scored import unit_keys, write_scored
 from training.compare.source import Source
@@ -61,8 +70,10 @@ def compare(
         keys = {direction: unit_keys(splits, direction, places) for direction in found}
         rows = table_rows(standings, found, source.data.name, keys)
         card = describe(request, source.data, digest, standings, tasks, splits, places)
+        claims = judge(CLAIMS, request, standings, found, keys)
         write_json(out / TABLE, rows)
-        write_tables(out, rows, card)
+        write_json(out / JUDGED, claims)
+        write_tables(out, rows, card, claims)
         write_json(out / CARD, card)
     return Results.open(out)
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossmodal.errors import ConfigError
+from training.compare.claim_entries import needed_entries
+from training.compare.claims import CLAIMS
 from training.compare.entry import Entry, parse_entry
 from training.methods.catalog import METHODS, method_named
 
 BASELINE = "random"
-ALL = "all"
+ALL, CLAIMED = "all", "claims"
 LARGEST_BUDGET = 1000
 
 
@@ -66,7 +68,8 @@ def parse_entries(text: str, preset: str) -> tuple[Entry, ...]:
     """Return the entries of ``a,b@PRESET,c:KEY=VALUE``; the random baseline joins any.
 
     Args:
-        text: Entries as `training.compare.entry.parse_entry` takes them, or ``all``.
+        text: Entries as `training.compare.entry.parse_entry` takes them; ``all`` for
+            every method, ``claims`` for what else the papers' claims are about.
         preset: The common preset.
 
     Raises:
@@ -74,13 +77,17 @@ def parse_entries(text: str, preset: str) -> tuple[Entry, ...]:
             comes twice.
     """
     entries: list[Entry] = []
-    for part in text.split(","):
-        name = part.strip()
+    names = [part.strip() for part in text.split(",")]
+    for name in names:
+        if name == CLAIMED:
+            continue
         for each in METHODS if name == ALL else [name]:
             entry = parse_entry(each, preset)
             if entry in entries:
                 raise ConfigError(f"--methods: {entry.name} comes twice")
             entries.append(entry)
+    if CLAIMED in names:
+        entries += [e for e in needed_entries(CLAIMS, preset) if e not in entries]
     if BASELINE not in {entry.method for entry in entries}:
         entries.insert(0, Entry(BASELINE, BASELINE, preset))
     return tuple(entries)

@@ -4,6 +4,7 @@ Layout of the directory::
 
     compare.json                what it rests on; written last
     table.json .csv .md .tex    the table: a row per entry, direction and metric
+    claims.json                 what became of the papers' claims (`….orderings`)
     folds.json                  ids of every fold, where folds were asked for
     splits/NAME/items.json      per modality id, label and pair of each scored item
     splits/NAME/features.npz    per modality their features, as methods see them
@@ -39,6 +40,7 @@ from training.compare.outcome import Matrix, Outcome, PerQuery, mean_of, per_que
 
 FORMAT = 2
 CARD, TABLE, FOLDS = "compare.json", "table.json", "folds.json"
+JUDGED = "claims.json"
 JOBS, SPLITS, TREC = "jobs", "splits", "trec"
 
 
@@ -58,6 +60,7 @@ class Results:
     directory: Path
     card: Mapping[str, Any]
     rows: Sequence[Mapping[str, Any]]
+    claims: Mapping[str, Any]
     outcomes: Sequence[Outcome]
 
     @classmethod
@@ -70,12 +73,18 @@ class Results:
         """
         try:
             card = json.loads((directory / CARD).read_text())
-            rows = json.loads((directory / TABLE).read_text())
         except (OSError, ValueError) as error:
             raise ConfigError(f"{directory}: holds no finished comparison") from error
         refuse_other_format(directory, card)
+        try:
+            rows = json.loads((directory / TABLE).read_text())
+            claims = json.loads((directory / JUDGED).read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{directory}: {TABLE} or {JUDGED} is missing or cut off; compare again"
+            ) from error
         jobs = [Outcome.open(directory / JOBS / f"{key}.json") for key in card["jobs"]]
-        return cls(directory, card, rows, jobs)
+        return cls(directory, card, rows, claims, jobs)
 
     @property
     def entries(self) -> tuple[str, ...]:

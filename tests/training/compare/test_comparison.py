@@ -18,7 +18,7 @@ from training.compare.comparison import compare
 from training.compare.pool import Task
 from training.compare.request import CompareRequest, parse_entries
 from training.compare.results import Results
-from training.compare.rows import METRICS
+from training.compare.rows import HEADLINE, METRICS
 
 A, V = Modality.AUDIO, Modality.VISUAL
 A2V, V2A = parse_direction("audio2visual"), parse_direction("visual2audio")
@@ -95,6 +95,30 @@ def test_a_variant_is_an_entry_with_its_settings_in_every_name(
         assert file.readline().split()[-1] == "cca:k=2"
     for name in ("table.md", "table.tex", "table.csv"):
         assert "cca:k=1" in (tmp_path / "out" / name).read_text().replace(r"\_", "_")
+
+
+def test_claims_are_judged_where_their_entries_are_compared(
+    make_file: MakeFile, execute: Execute, tmp_path: Path
+) -> None:
+    wanted = request(make_file(), "c_cca,cca:k=2,cca")
+    results = compare(wanted, tmp_path / "out", execute)
+    (claim,) = results.claims["claims"]
+    (step,) = claim["steps"]
+    assert claim["key"] == "labels_help_cca"
+    assert (step["better"], step["worse"]) == ("c_cca", "cca")
+    ours, theirs = (results.row(n, "mean", HEADLINE) for n in ("c_cca", "cca"))
+    assert step["difference"] == pytest.approx(ours["mean"] - theirs["mean"], abs=1e-6)
+    assert step["by_seed"] == pytest.approx(
+        np.subtract(ours["values"], theirs["values"]), abs=1e-9
+    )
+    assert json.loads((tmp_path / "out" / "claims.json").read_text()) == results.claims
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "**Claims of the papers**" in text
+    assert f"| c_cca | cca | {step['difference']:+.3f} |" in text
+    assert f"{len(results.claims['left_out'])} more claims of the papers" in text
+    (tmp_path / "out" / "claims.json").unlink()
+    with pytest.raises(ConfigError, match=r"claims\.json is missing or cut off"):
+        Results.open(tmp_path / "out")
 
 
 def test_the_mean_of_the_directions_is_their_mean_and_methods_beat_chance(
