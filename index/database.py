@@ -116,6 +116,11 @@ def open_beside_writer(path: Path) -> sqlite3.Connection:
         raise CollectionError(f"{path.name} cannot be read: {error}") from error
 
 
+def sqlite_version() -> str:
+    """Return the version of SQLite that Python brings, as in ``3.51.3``."""
+    return sqlite3.sqlite_version
+
+
 def last_seq(connection: sqlite3.Connection) -> int:
     """Return the last number given to an item, a vector or a deletion; 0 when empty."""
     row = connection.execute(
