@@ -1,8 +1,10 @@
 """Features files: HDF5 in our layout or the literature's.
 
 Ours holds a group per modality with ``features`` (items, dim) or (items, time, dim),
-``id``, ``label``, ``split``, ``pair``, ``group``, ``start``, ``end``, and the front end's
-description as attributes. For the literature's see ``crossmodal.literature``.
+``id``, ``label``, ``split``, ``pair``, ``group``, ``start``, ``end``, with a time axis
+``length`` (how many of a row's steps are its own, from the first; all if left out), and
+the front end's description as attributes. For the literature's see
+``crossmodal.literature``.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from crossmodal.feature_tables import (
     table,
 )
 from crossmodal.frontends.frontend import FrontEndSpec, parse_spec
-from crossmodal.hdf5 import field, numbers, seconds, strings
+from crossmodal.hdf5 import field, numbers, seconds, strings, whole_numbers
 from crossmodal.items import SPLITS
 from crossmodal.literature import (
     DEFAULT,
@@ -59,6 +61,8 @@ def write_features(path: Path, data: FeaturesFile) -> None:
                 group.create_dataset(column, data=list(getattr(rows, column)), dtype=_TEXT)
             for column in TIMES:
                 group.create_dataset(column, data=getattr(rows, column))
+            if rows.timed:
+                group.create_dataset("length", data=rows.length)
             if rows.frontend is not None:
                 group.attrs["frontend"] = json.dumps(asdict(rows.frontend))
     draft.replace(path)
@@ -125,8 +129,14 @@ def _read_table(group: h5py.Group, name: str) -> ModalityFeatures:
         for column in TIMES
         if column in group
     }
+    own = {
+        column: whole_numbers(field(group, column), f"{name}/{column}")
+        for column in ("length",)
+        if column in group
+    }
     lengths = {column: len(values) for column, values in texts.items()}
     lengths |= {column: len(values) for column, values in times.items()}
+    lengths |= {column: len(values) for column, values in own.items()}
     for column, length in lengths.items():
         if length != len(features):
             raise DataError(
@@ -137,7 +147,7 @@ def _read_table(group: h5py.Group, name: str) -> ModalityFeatures:
         raise DataError(
             f"{name}/split holds {min(unknown)!r}; expected {', '.join(SPLITS)} or nothing"
         )
-    return table(features, **texts, **times, frontend=_frontend(group, name))
+    return table(features, **texts, **times, **own, frontend=_frontend(group, name))
 
 
 def _frontend(group: h5py.Group, name: str) -> FrontEndSpec | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from crossmodal.errors import DataError
 
@@ -105,3 +105,18 @@ def seconds(dataset: h5py.Dataset, key: str) -> Float64[np.ndarray, "items"]:
         )
     times: np.ndarray = dataset[()].astype(np.float64)
     return times
+
+
+def whole_numbers(dataset: h5py.Dataset, key: str) -> Int64[np.ndarray, "items"]:
+    """Return a column of whole numbers.
+
+    Raises:
+        DataError: If it is no such column.
+    """
+    if dataset.dtype.kind not in "iu" or dataset.ndim != 1:
+        raise DataError(
+            f"{key} must be one column of whole numbers, got {dataset.dtype} "
+            f"{dataset.shape}"
+        )
+    column: np.ndarray = dataset[()].astype(np.int64)
+    return column

@@ -88,7 +88,8 @@ def served_tables(data: FeaturesFile, bundle: Bundle) -> dict[Modality, Modality
     """Return the tables that the bundle encodes, after checking that they fit it.
 
     Raises:
-        DataError: If there is none, or one was made by another front end.
+        DataError: If there is none, one was made by another front end, or one has a row
+            per item where the encoder takes sequences.
     """
     tables = {m: data.modalities[m] for m in bundle.modalities if m in data.modalities}
     if not tables:
@@ -104,6 +105,11 @@ def served_tables(data: FeaturesFile, bundle: Bundle) -> dict[Modality, Modality
                 f"version {actual.version} with other settings than the bundle's "
                 f"{expected.name} version {expected.version}; prepare them again"
             )
+        if bundle.spec(modality).sequences and not table.timed:
+            raise DataError(
+                f"{data.name}: the {modality} features are one row per item; the bundle "
+                "takes sequences, (items, time, dim)"
+            )
     return tables
 
 
@@ -111,19 +117,19 @@ def _embed_table(
     bundle: Bundle, modality: Modality, table: ModalityFeatures, workers: int
 ) -> Iterator[np.ndarray | str]:
     encoder = bundle.encoder(modality)
-    pooled = table.features.ndim == 2
-    if pooled and table.features.shape[1] != encoder.input_dim:
+    if not table.timed and table.features.shape[1] != encoder.input_dim:
         raise DataError(
             f"{modality} features have width {table.features.shape[1]}, the bundle takes "
             f"{encoder.input_dim}"
         )
 
     def embed(start: int) -> list[np.ndarray | str]:
-        rows = table.features[start : start + ROWS_AT_ONCE]
-        if pooled:
+        stop = min(start + ROWS_AT_ONCE, len(table))
+        if not table.timed:
             with suppress(ShapeError):  # then one row at a time, to tell which
-                return list(encoder.embed(rows))
-        return [_embed_row(bundle, modality, features) for features in rows]
+                return list(encoder.embed(table.features[start:stop]))
+        rows = range(start, stop)
+        return [_embed_row(bundle, modality, table.item(row)) for row in rows]
 
     with ThreadPoolExecutor(workers) as pool:
         for outcomes in pool.map(embed, range(0, len(table), ROWS_AT_ONCE)):

@@ -8,14 +8,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from crossmodal.items import ITEM_ID
+from service.batches import MAX_SEARCHES
 from service.bodies import JSON, MULTIPART
 from service.parameters import ClipParameters, SearchParameters
 from service.problems import MEDIA_TYPE, STATUS
 from service.schemas import ProblemReply
 
 REFERENCE = "#/components/schemas/"
-READ_ERRORS = (401, 403, 500, 503)
-BODY_ERRORS = (400, 408, 411, 413, 415, 422, 429)
+READ_ERRORS = (401, 403, 429, 500, 503)
+BODY_ERRORS = (400, 408, 411, 413, 415, 422)
 QUERY_ERRORS = (*READ_ERRORS, *BODY_ERRORS, 404, 409)
 
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 1}
@@ -79,6 +80,29 @@ def embed_operation() -> dict[str, Any]:
     }
 
 
+def batch_operation() -> dict[str, Any]:
+    """Return the body of a batch: the variants of a search, each with its direction."""
+    direction = {"type": "string", "description": "QUERY2GALLERY, as in audio2visual"}
+    variants = _variants(
+        SearchParameters,
+        {"features": FEATURES, "vector": VECTOR, "id": IDENTITY},
+        {"direction": direction},
+    )
+    searches = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAX_SEARCHES,
+        "items": {"oneOf": variants},
+    }
+    schema = {
+        "type": "object",
+        "required": ["searches"],
+        "additionalProperties": False,
+        "properties": {"searches": searches},
+    }
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}
+
+
 def json_operation(model: type[BaseModel]) -> dict[str, Any]:
     """Return the one JSON body of an operation."""
     schema = {"schema": {"$ref": f"{REFERENCE}{model.__name__}"}}
@@ -116,22 +140,26 @@ def complete(schema: dict[str, Any], models: Sequence[type[BaseModel]]) -> dict[
     return schema
 
 
-def _bodies(model: type[BaseModel], sources: dict[str, Any]) -> dict[str, Any]:
+def _variants(
+    model: type[BaseModel], sources: dict[str, Any], more: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return one object per source of a query; ``more`` are required beside it."""
     own = model.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
-    named = own["properties"]
-    variants = [
+    named = {n: s for n, s in own["properties"].items() if n not in ("start", "end")}
+    return [
         {
             "type": "object",
             "title": source,
-            "required": [source],
+            "required": [*more, source],
             "additionalProperties": False,
-            "properties": {
-                source: schema,
-                **{n: s for n, s in named.items() if n not in ("start", "end")},
-            },
+            "properties": {**more, source: schema, **named},
         }
         for source, schema in sources.items()
     ]
+
+
+def _bodies(model: type[BaseModel], sources: dict[str, Any]) -> dict[str, Any]:
+    variants = _variants(model, sources, {})
     uploads = [
         {
             "type": "object",

@@ -55,6 +55,12 @@ class SearchParameters(ClipParameters):
     score_threshold: float | None = Field(
         default=None, ge=-1, le=1, description="the lowest score to return"
     )
+    min_confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="the lowest probability of relevance to return",
+    )
     group_by: Literal["item", "segment"] = Field(
         default="item", description="one result per item, or one per segment"
     )

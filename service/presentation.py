@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from crossmodal.confidence import Confidence
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.items import Segment
@@ -63,6 +64,7 @@ def result_fields(
     view: View,
     hits: Iterable[Hit],
     media: MediaFields,
+    confidence: Confidence | None = None,
     vectors: Mapping[int, Embeddings] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the results of a search; ``vectors`` are by rank, if they were asked for."""
@@ -73,6 +75,7 @@ def result_fields(
             "rank": hit.rank,
             "id": hit.item_id,
             "score": hit.score,
+            "confidence": None if confidence is None else confidence.of(hit.score),
             "segment": segment_fields(hit.segment),
             "label": item.label,
             "metadata": item.metadata,

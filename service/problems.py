@@ -8,7 +8,7 @@ A reply never holds a path, a traceback, an internal name or the offending value
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.requests import ClientDisconnect
@@ -49,6 +49,7 @@ STATUS: Mapping[str, Kind] = {
     "bad-vector": Kind(422, "The numbers cannot serve as a vector or features"),
     "invalid-field": Kind(422, "A field is invalid"),
     "busy": Kind(429, "The service is busy"),
+    "rate-limited": Kind(429, "Too many requests"),
     "internal": Kind(500, "Something went wrong here"),
     "not-ready": Kind(503, "The service is not ready"),
     "shutting-down": Kind(503, "The service is shutting down"),
@@ -149,8 +150,13 @@ def problem_response(problem: ProblemError, request_id: str) -> Response:
 
 def problem_body(problem: ProblemError, request_id: str) -> bytes:
     """Return the JSON of a problem, of at most 8 KiB."""
+    return orjson.dumps(problem_fields(problem, request_id))
+
+
+def problem_fields(problem: ProblemError, request_id: str) -> dict[str, Any]:
+    """Return the members of a problem; see `STATUS` for the codes."""
     kind = STATUS[problem.code]
-    body = {
+    body: dict[str, Any] = {
         "type": f"urn:earshot:problem:{problem.code}",
         "title": kind.title,
         "status": kind.status,
@@ -165,7 +171,7 @@ def problem_body(problem: ProblemError, request_id: str) -> bytes:
     ]
     if listed:
         body["errors"] = listed
-    return orjson.dumps(body)
+    return body
 
 
 def _printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,10 @@ from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
 from service import logs
 from service.admission import Lane
+from service.gauges import Gauges
 from service.presentation import MediaFields
 from service.problems import DETAILS, ProblemError
+from service.rates import Rates
 from service.readiness import Readiness
 from service.settings import Settings
 from service.telemetry import Telemetry
@@ -45,7 +48,10 @@ class Runtime:
         self.readiness = Readiness()
         self.uploads = Lane("uploads", settings.upload_places)
         self.searches = Lane("searches", settings.search_places)
+        self.batches = Lane("batches", settings.batch_places)
         self.evaluations = Lane("evaluations", settings.evaluation_places)
+        self.rates = Rates(settings.rate, settings.rate_burst)
+        self.failed_rates = Rates(settings.failed_rate, settings.failed_burst)
         self.failed: CrossmodalError | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._collection = collection
@@ -58,13 +64,15 @@ class Runtime:
         self.decoder = decoder or Decoder(limits, workers=workers)
         self._embedding = ThreadPoolExecutor(workers, thread_name_prefix="embed")
         self._searching = ThreadPoolExecutor(workers, thread_name_prefix="search")
+        self._batching = ThreadPoolExecutor(1, thread_name_prefix="batch")
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="evaluate")
         self._opening: asyncio.Task[None] | None = None
+        self.telemetry.registry.register(Gauges(self))
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """Every queue."""
-        return (self.uploads, self.searches, self.evaluations)
+        return (self.uploads, self.searches, self.batches, self.evaluations)
 
     @property
     def collection(self) -> Collection:
@@ -100,7 +108,8 @@ class Runtime:
             await asyncio.wait([self._opening])
         if self._owns_decoder:
             self.decoder.close()
-        for pool in (self._embedding, self._searching, self._judging):
+        pools = (self._embedding, self._searching, self._batching, self._judging)
+        for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
         if self._owns_collection and self._collection is not None:
             self._collection.close()
@@ -112,6 +121,10 @@ class Runtime:
     async def searching(self, work: Callable[[], Result]) -> Result:
         """Run work that only searches."""
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)
+
+    async def batch(self, work: Callable[[], Result]) -> Result:
+        """Run several searches."""
+        return await asyncio.get_running_loop().run_in_executor(self._batching, work)
 
     async def evaluation(self, work: Callable[[], Result]) -> Result:
         """Run an evaluation."""
@@ -150,8 +163,9 @@ class Runtime:
 
     def _block(self, error: CrossmodalError) -> None:
         self.failed = error
-        self.readiness.blocked.append(_without_paths(error, self.settings))
-        logs.event("not ready", reason=str(error))
+        reason = _without_paths(error, self.settings)
+        self.readiness.blocked.append(reason)
+        logs.event("not ready", level=logging.ERROR, reason=reason)
         self.on_failure()
 
 

@@ -1,9 +1,9 @@
-"""Training data: pooled features, class numbers and pairs, as every method takes them."""
+"""Training data: features, class numbers and pairs, as every method takes them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -14,6 +14,8 @@ from crossmodal.metrics.card import Judged
 from crossmodal.modality import Modality
 
 Matrix = Float32[np.ndarray, "items dim"]
+Features = Float32[np.ndarray, "_ ... _"]
+Sequences = Float32[np.ndarray, "_ _ _"]
 Classes = Int64[np.ndarray, "items"]
 Rows = Int64[np.ndarray, "pairs"]
 
@@ -27,15 +29,18 @@ class TrainingData:
     ``labels`` are positions in ``classes``, -1 where unknown. ``pairs`` maps each modality
     to row numbers, entry i of every modality being one event; None where the data set has
     no pairs. ``groups`` are equal for rows of one source; None where there are none.
+    ``sequences`` holds the steps of every row (items, time, dim), NaN where a row has none
+    any more, of modalities whose features have a time axis.
     """
 
-    features: Mapping[Modality, Matrix]
+    features: Mapping[Modality, Features]
     labels: Mapping[Modality, Classes]
     classes: tuple[str, ...]
     pairs: Mapping[Modality, Rows] | None
     ids: Mapping[Modality, Sequence[str]]
     pair_keys: Mapping[Modality, Sequence[str | None]]
     groups: Mapping[Modality, Sequence[str | None]] | None = None
+    sequences: Mapping[Modality, Sequences] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -64,6 +69,20 @@ class TrainingData:
         names = [f"g{g}" if g else f"p{p}" if p else f"i{i}" for g, p, i in keys]
         numbers: Classes = np.unique(names, return_inverse=True)[1].astype(np.int64)
         return numbers
+
+    def with_sequences(self) -> TrainingData:
+        """Return the data with sequences in the place of pooled features.
+
+        Raises:
+            DataError: If a modality has no time axis.
+        """
+        missing = [m for m in self.modalities if m not in self.sequences]
+        if missing:
+            raise DataError(
+                f"field {missing[0]}/features: one row per item, expected sequences, "
+                "(items, time, dim)"
+            )
+        return replace(self, features=self.sequences, sequences={})
 
     def with_drawn_pairs(self, seed: int) -> TrainingData:
         """Return the data with pairs: its own, or same-class pairs drawn by chance.
@@ -133,7 +152,14 @@ def training_data(
         ids={m: list(table.id) for m, table in part.items()},
         pair_keys={m: [key or None for key in table.pair] for m, table in part.items()},
         groups={m: [key or None for key in table.group] for m, table in part.items()},
+        sequences={m: x for m, table in part.items() if (x := table.sequences) is not None},
     )
+
+
+def own_steps(sequence: Float32[np.ndarray, "time dim"]) -> np.ndarray:
+    """Return the steps of one row of ``TrainingData.sequences``, without the padding."""
+    own: np.ndarray = sequence[~np.isnan(sequence[:, 0])]
+    return own
 
 
 def class_names(data: FeaturesFile) -> tuple[str, ...]:

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float32
+
 from crossmodal.durable import write_json
+from crossmodal.embeddings import Embeddings
+from crossmodal.encoder import Encoder
 from crossmodal.errors import DataError
 from crossmodal.features import FeaturesFile
 from crossmodal.metrics.card import DirectionReport, Judged, evaluate
 from crossmodal.metrics.trec import write_qrels, write_run
 from crossmodal.modality import Direction, Modality
 from crossmodal.relevance import Relevance
-from training.data import training_data
+from training.data import own_steps, training_data
+from training.methods.method import as_taken
 from training.run import Run
 from training.splits import with_validation
 
@@ -86,9 +92,9 @@ def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluatio
     _check_same_features(run, data)
     if split == "val":
         data = with_validation(data, seed=run.config["seed"])
-    part = training_data(data, split, run.classes)
+    part = as_taken(run.card, training_data(data, split, run.classes))
     embeddings = {
-        modality: encoder.embed(part.features[modality])
+        modality: embed_alone(encoder, part.features[modality])
         for modality, encoder in run.encoders().items()
     }
     judged = part.judged(embeddings)
@@ -103,15 +109,25 @@ def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluatio
     )
 
 
+def embed_alone(
+    encoder: Encoder, features: Float32[np.ndarray, "items *time input_dim"]
+) -> Embeddings:
+    """Return an embedding per item, of sequences without their padding."""
+    if features.ndim == 2:
+        return encoder.embed(features)
+    return np.concatenate([encoder.embed(own_steps(item)[None]) for item in features])
+
+
 def _check_same_features(run: Run, data: FeaturesFile) -> None:
     for modality, dim in run.problem.dims.items():
         table = data.modalities.get(modality)
         if table is None:
             raise DataError(f"{data.name}: has no {modality} features, the run needs them")
-        if table.pooled.shape[1] != dim:
+        rows = table.features if run.card.sequences else table.pooled
+        if rows.shape[-1] != dim:
             raise DataError(
-                f"{data.name}: {modality} features are {table.pooled.shape[1]} wide, the "
-                f"run was fitted on {dim}"
+                f"{data.name}: {modality} features are {rows.shape[-1]} wide, the run was "
+                f"fitted on {dim}"
             )
         fitted = run.config["data"]["frontends"].get(modality.value)
         found = table.frontend

@@ -29,9 +29,9 @@ from training.checkpoints import Checkpoints
 from training.checks import check_training_file, naming
 from training.data import class_names, training_data
 from training.environment import environment
-from training.export import graph_of
-from training.methods.catalog import METHODS
-from training.methods.method import Problem
+from training.export import example, graph_of
+from training.methods.catalog import METHODS, method_named
+from training.methods.method import MethodCard, Problem
 from training.selection import Fitted, fit_method, restore
 from training.splits import with_validation
 
@@ -62,7 +62,7 @@ class TowerEncoder:
     def embed(self, features: np.ndarray) -> Embeddings:
         """Return one unit-norm embedding per row, in order."""
         with torch.inference_mode():
-            rows = [self._tower(torch.from_numpy(row[None, :])) for row in features]
+            rows = [self._tower(torch.from_numpy(row[None])) for row in features]
         embeddings: np.ndarray = torch.cat(rows).numpy()
         return embeddings
 
@@ -91,6 +91,11 @@ class Run:
         """Input widths and number of classes."""
         dims = {parse_modality(m): dim for m, dim in self.config["problem"]["dims"].items()}
         return Problem(dims=dims, classes=self.config["problem"]["classes"])
+
+    @property
+    def card(self) -> MethodCard:
+        """The method's card."""
+        return method_named(self.config["method"]).card
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -133,7 +138,13 @@ class Run:
         graphs = self.graphs()
         if graphs:
             return {
-                m: OnnxEncoder(graph, input_dim=dims[m], dim=dim, name=f"{m}.onnx")
+                m: OnnxEncoder(
+                    graph,
+                    input_dim=dims[m],
+                    dim=dim,
+                    name=f"{m}.onnx",
+                    sequences=self.card.sequences,
+                )
                 for m, graph in graphs.items()
             }
         return {m: TowerEncoder(t, dims[m], dim) for m, t in self.towers().items()}
@@ -201,9 +212,11 @@ def fit(
     }
     save_file(state, out / CHECKPOINT)
     write_bytes(out / EPOCHS, "".join(line + "\n" for line in lines).encode())
-    if METHODS[request.method].card.exportable:
+    card = METHODS[request.method].card
+    if card.exportable:
         for modality, tower in towers.items():
-            graph = graph_of(tower, fitted.problem.dims[modality])
+            dim = fitted.problem.dims[modality]
+            graph = graph_of(tower, dim, sequences=card.sequences)
             write_bytes(out / f"{modality}.onnx", graph)
     write_json(out / "environment.json", environment(request.device))
     config = _config(request, data, fitted, towers, classes)
@@ -239,7 +252,8 @@ def _config(
     classes: tuple[str, ...],
 ) -> dict[str, Any]:
     dims = fitted.problem.dims
-    widths = {towers[m](torch.zeros(1, dims[m])).shape[-1] for m in towers}
+    sequences = METHODS[request.method].card.sequences
+    widths = {towers[m](example(dims[m], sequences=sequences)).shape[-1] for m in towers}
     if len(widths) != 1:
         raise DataError(f"the towers' embeddings differ in width: {sorted(widths)}")
     return {

@@ -25,6 +25,7 @@ from training.methods.method import (
     Record,
     Towers,
     Training,
+    as_taken,
     load_flat_state,
 )
 from training.validation import Score, score
@@ -128,6 +129,9 @@ def fit_method(
     grids = method.grids if preset == TUNED and validation is not None else ()
     if candidates is None or validation is None:
         candidates = expand(settings, grids, fixed=overrides)
+    train = as_taken(method.card, train)
+    if validation is not None:
+        validation = as_taken(method.card, validation)
     candidates = _with_enough_items(candidates, train)
     if len(candidates) == 1:
         settings = candidates[0]
@@ -161,6 +165,25 @@ def fit_method(
         notes=kept.notes,
         train_seconds=time.perf_counter() - started + earlier_s,
     )
+
+
+def fit_settings(
+    name: str, settings: Settings, train: TrainingData, *, seed: int, device: str = "cpu"
+) -> Towers:
+    """Fit a method with settings already chosen, on these rows and no others.
+
+    Raises:
+        DataError: If the data lacks what the method learns from.
+    """
+    fitter = _Fitter(
+        method_named(name),
+        Problem.of(train),
+        seed,
+        torch.device(device),
+        lambda record: None,
+        None,
+    )
+    return fitter.fit(settings, train, None, {}).towers
 
 
 def restore(
@@ -324,7 +347,7 @@ def _with_enough_items(
     """
     fewest = min(train.modalities, key=lambda m: len(train.features[m]))
     items = len(train.features[fewest])
-    width = min(rows.shape[1] for rows in train.features.values())
+    width = min(rows.shape[-1] for rows in train.features.values())
     kept = [c for c in candidates if min(getattr(c, "k", 0), width) <= items]
     if not kept:
         k = min(getattr(c, "k", 0) for c in candidates)

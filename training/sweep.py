@@ -25,6 +25,7 @@ from training.config import Settings, override
 from training.data import TrainingData, class_names, training_data
 from training.environment import environment
 from training.methods.catalog import method_named, preset_of
+from training.methods.method import as_taken
 from training.selection import fit_method
 from training.splits import with_validation
 from training.trials import Trials, averaged
@@ -229,7 +230,8 @@ def _point(
         candidates=[settings],
     )
     seconds = time.perf_counter() - started
-    found = score(fitted.towers, parts[request.split])
+    card = method_named(request.method).card
+    found = score(fitted.towers, as_taken(card, parts[request.split]))
     values = settings.to_json()
     return {
         "settings": {key: values[key] for key in texts},

@@ -6,28 +6,31 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from crossmodal.metrics.ranking import Ranked
-from crossmodal.metrics.ties import TieGroups, group, group_items
+from crossmodal.metrics.ties import TieGroups, group_items, group_untied
 
 Items = Int[np.ndarray, "items"]
 
 
-def group_relevant(ranked: Ranked, relevant: Bool[np.ndarray, "queries rows"]) -> TieGroups:
-    """Group the relevant items of every query, given as a mask over ranks.
+def group_marked(ranked: Ranked) -> TieGroups:
+    """Group the marked items of every query, the marked being the relevant.
 
     Rows in which no tie mixes relevant and other items are taken as untied, for there
     the order within a tie cannot matter.
-
-    Args:
-        ranked: The rankings.
-        relevant: Whether the item at each rank is relevant, False for removed ones.
     """
+    relevant = ranked.marked()
     queries, columns = relevant.shape
-    query = np.repeat(np.arange(queries), np.count_nonzero(relevant, axis=1))
-    above = np.flatnonzero(relevant) - query * columns
-    size = np.ones_like(above)
-    mixed = ranked.mixed(relevant)
+    total = np.count_nonzero(relevant, axis=1)
+    index = np.flatnonzero(relevant)
+    query = np.repeat(np.arange(queries), total)
+    above = index - query * columns
+    best = ranked.best.ravel()
+    # within a tie the marked come last: where one starts, the key before is one less
+    starts = best.take(index - 1, mode="wrap") == best.take(index) - 1
+    mixed = np.zeros(queries, dtype=np.bool_)
+    mixed[query[starts & (above > 0)]] = True
     if not mixed.any():
-        return group(ranking=query, above=above, size=size, relevant=size, rankings=queries)
+        return group_untied(above=above, total=total)
+    size = np.ones_like(above)
     tied = np.flatnonzero(mixed)
     begins = np.ones((len(tied), columns), dtype=np.bool_)
     np.logical_not(ranked.tied(tied), out=begins[:, 1:])

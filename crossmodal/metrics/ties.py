@@ -93,6 +93,24 @@ def group(
     )
 
 
+def group_untied(*, above: Groups, total: PerRanking) -> TieGroups:
+    """Take every relevant item as a group of its own.
+
+    Args:
+        above: Items ranked above each, ascending within ascending rankings.
+        total: Relevant items of each ranking.
+    """
+    alone = np.ones_like(above)
+    return TieGroups(
+        ranking=np.repeat(np.arange(len(total)), total),
+        above=above,
+        size=alone,
+        relevant=alone,
+        before=np.arange(len(above)) - np.repeat(np.cumsum(total) - total, total),
+        total=total,
+    )
+
+
 def group_items(
     *,
     ranking: Int[np.ndarray, "items"],

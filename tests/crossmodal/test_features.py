@@ -6,6 +6,7 @@ import pytest
 
 from crossmodal.errors import DataError
 from crossmodal.features import FeaturesFile, read_features, table, write_features
+from crossmodal.frontends.catalog import create_frontend
 from crossmodal.frontends.frontend import FrontEndSpec
 from crossmodal.modality import Modality
 
@@ -55,6 +56,68 @@ def test_pooled_rows_are_the_means_over_time() -> None:
     timed = RNG.standard_normal((3, 7, 2)).astype(np.float32)
     by_hand = [[sum(step[d] for step in item) / 7 for d in range(2)] for item in timed]
     np.testing.assert_allclose(table(timed, id="abc").pooled, by_hand, atol=1e-6)
+
+
+def test_padding_takes_part_in_nothing() -> None:
+    timed = RNG.standard_normal((3, 4, 2)).astype(np.float32)
+    rows = table(timed, id="abc", length=[4, 1, 2])
+    longer = np.concatenate([timed, np.full((3, 2, 2), 9, np.float32)], axis=1)
+    for found in (rows, table(longer, id="abc", length=[4, 1, 2])):
+        for row, length in enumerate([4, 1, 2]):
+            np.testing.assert_array_equal(found.item(row), timed[row, :length])
+            by_hand = timed[row, :length].astype(np.float64).mean(axis=0)
+            np.testing.assert_allclose(found.pooled[row], by_hand, atol=1e-6)
+            assert found.sequences is not None
+            np.testing.assert_array_equal(
+                found.sequences[row, :length], timed[row, :length]
+            )
+            assert np.isnan(found.sequences[row, length:]).all()
+    np.testing.assert_array_equal(longer[0, 4:], 9)  # the caller's array is its own
+    assert table(timed[:, 0], id="abc").sequences is None
+
+
+def test_lengths_come_back_and_without_any_every_step_counts(tmp_path: Path) -> None:
+    timed = RNG.standard_normal((3, 4, 2)).astype(np.float32)
+    rows = table(timed, id="abc", length=[4, 1, 2])
+    write_features(tmp_path / "f.h5", FeaturesFile("mine", {Modality.AUDIO: rows}))
+    back = read_features(tmp_path / "f.h5").modalities[Modality.AUDIO]
+    assert back.length.tolist() == [4, 1, 2]
+    assert back.take(np.array([2, 0])).length.tolist() == [2, 4]
+    with h5py.File(tmp_path / "f.h5", "a") as file:
+        del file["audio/length"]
+    whole = read_features(tmp_path / "f.h5").modalities[Modality.AUDIO]
+    assert whole.length.tolist() == [4, 4, 4]
+    np.testing.assert_array_equal(whole.sequences, timed)
+
+
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [
+        ([4, 5, 1], r"length of row 1 \(id b\) is 5, expected 1 to 4"),
+        ([0, 1, 1], r"length of row 0 \(id a\) is 0, expected 1 to 4"),
+        ([1, 1], "audio/length has 2 rows"),
+        ([1.0, 1.0, 1.0], "audio/length must be one column of whole numbers"),
+    ],
+)
+def test_lengths_that_cannot_be_are_refused(
+    tmp_path: Path, length: list[float], message: str
+) -> None:
+    rows = table(np.ones((3, 4, 2), np.float32), id="abc")
+    write_features(tmp_path / "f.h5", FeaturesFile("mine", {Modality.AUDIO: rows}))
+    with h5py.File(tmp_path / "f.h5", "a") as file:
+        del file["audio/length"]
+        file["audio/length"] = length
+    with pytest.raises(DataError, match=message):
+        read_features(tmp_path / "f.h5")
+
+
+def test_steps_of_a_front_end_are_pooled_by_it() -> None:
+    frontend = create_frontend("logmel")
+    steps = RNG.random((2, 30, frontend.spec.dim)).astype(np.float32)
+    rows = table(steps, id="ab", length=[30, 12], frontend=frontend.spec)
+    assert rows.pooled.shape == (2, frontend.spec.pooled_dim)
+    np.testing.assert_array_equal(rows.pooled[0], frontend.pool(steps[0]))
+    np.testing.assert_array_equal(rows.pooled[1], frontend.pool(steps[1, :12]))
 
 
 def ours(path: Path, **changes: object) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossmodal.embed import embed_features
 from crossmodal.errors import (
     BundleError,
     CollectionLockedError,
@@ -93,6 +94,29 @@ def test_features_over_time_are_pooled_as_for_training(
                 two.view.vectors(item_id, AUDIO),
                 atol=1e-6,
             )
+
+
+def test_sequences_are_embedded_without_their_padding(
+    tmp_path: Path, tiny_bundle: MakeBundle
+) -> None:
+    bundle = tiny_bundle(["audio"], sequences=True)
+    over_time = rows(3 * 5).reshape(3, 5, 6)
+    lengths = [5, 1, 3]
+    source = features(
+        tmp_path / "f.h5", audio=table(over_time, id=list("abc"), length=lengths)
+    )
+    report = build(bundle, source, tmp_path / "data")
+    assert report.vectors == {AUDIO: 3}
+    with Collection.open(tmp_path / "data") as collection:
+        for row, (item_id, length) in enumerate(zip("abc", lengths, strict=True)):
+            expected = embed_features(collection.bundle, AUDIO, over_time[row, :length])
+            np.testing.assert_array_equal(collection.view.vectors(item_id, AUDIO), expected)
+
+
+def test_one_row_per_item_is_no_sequence(tmp_path: Path, tiny_bundle: MakeBundle) -> None:
+    source = features(tmp_path / "f.h5", audio=table(rows(2), id=["a", "b"]))
+    with pytest.raises(DataError, match="audio features are one row per item; the bundle"):
+        build(tiny_bundle(["audio"], sequences=True), source, tmp_path / "data")
 
 
 def test_what_cannot_be_embedded_is_reported_and_left_out(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
+import threading
+import time
 import wave
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +18,18 @@ import httpx
 import numpy as np
 import onnx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from onnx import TensorProto, helper, numpy_helper
 
 from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
+from crossmodal.confidence import Confidence
 from crossmodal.embeddings import normalize
 from crossmodal.frontends.catalog import create_frontend
 from crossmodal.items import Segment
 from crossmodal.media.decoder import Decoder
-from crossmodal.modality import Modality
+from crossmodal.modality import Direction, Modality
+from crossmodal.relevance import Relevance
 from index.collection import Collection, model_of
 from index.database import DATABASE
 from index.loading import read_galleries
@@ -32,6 +38,7 @@ from index.media import MediaFiles
 from index.new_items import NewItem, NewVector
 from index.store import Store
 from service.app import create_app
+from service.serving import server_config
 from service.settings import Settings
 
 DIM, ITEMS = 8, 12
@@ -67,6 +74,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
             classes=LABELS,
             same_modality_mask=(DIM - 1,),
             fit={"data": "toy"},
+            confidence={
+                Direction(AUDIO, VISUAL): Confidence(
+                    scores=(-0.75, 0.0, 0.75),
+                    probabilities=(0.05, 0.2, 0.95),
+                    relevance=Relevance.CLASS,
+                    queries=40,
+                    gallery=40,
+                    base_rate=0.3,
+                    calibration_error=0.02,
+                )
+            },
         ),
     )
     return Bundle.open(directory)
@@ -155,6 +173,21 @@ Connect = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
+def secrets() -> Mapping[str, str]:
+    """One secret per role."""
+    return {"read": "reading-secret", "write": "writing-secret", "admin": "admin-secret"}
+
+
+@pytest.fixture(scope="session")
+def api_keys(secrets: Mapping[str, str]) -> str:
+    """The setting that puts those keys in force."""
+    return ",".join(
+        f"{role}:{hashlib.sha256(secret.encode()).hexdigest()}"
+        for role, secret in secrets.items()
+    )
+
+
+@pytest.fixture(scope="session")
 def decoder() -> Iterator[Decoder]:
     """One decoder for all, since its process takes long to start."""
     with Decoder(workers=2) as made:
@@ -195,6 +228,38 @@ async def running(
         if wait:
             await app.state.runtime.opened()
         yield client
+
+
+@pytest.fixture
+def listen(collection: Collection, decoder: Decoder) -> Iterator[Callable[..., int]]:
+    """Serve over a loopback socket as the process does; settings as named arguments."""
+    with ExitStack() as stack:
+
+        def serve(**named: Any) -> int:
+            settings = Settings(**{"workers": 1, "port": 0, **named})
+            app = create_app(settings, collection, decoder)
+            return stack.enter_context(listening(app, settings))
+
+        yield serve
+
+
+@contextmanager
+def listening(app: FastAPI, settings: Settings) -> Iterator[int]:
+    """Run an application's server in a thread, and give its port once it is ready."""
+    server = uvicorn.Server(server_config(app, settings))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    runtime = app.state.runtime
+    deadline = time.monotonic() + 60
+    while not (server.started and runtime.readiness.opened):
+        assert thread.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(60)
 
 
 def wav_clip(seconds: float = 1.0, rate: int = 16_000, seed: int = 0) -> bytes:

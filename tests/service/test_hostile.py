@@ -130,6 +130,8 @@ async def test_features_too_large_for_float32_are_refused(
         {"exact": 1},
         {"with_vector": None},
         {"score_threshold": 2},
+        {"min_confidence": 1.5},
+        {"min_confidence": "0.5"},
         {"score_threshold": "0.5"},
         {"group_by": "label"},
         {"filter": []},

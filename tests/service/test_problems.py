@@ -42,7 +42,7 @@ DOCUMENTED = {
         "bad-vector",
         "invalid-field",
     },
-    429: {"busy"},
+    429: {"busy", "rate-limited"},
     500: {"internal"},
     503: {"not-ready", "shutting-down", "encoder-failing"},
 }

@@ -133,6 +133,30 @@ class Unit(torch.nn.Module):
         return torch.nn.functional.normalize(features, dim=1)
 
 
+class LastOfMean(torch.nn.Module):
+    """Depends on how many steps there are and in which order they come."""
+
+    def __init__(self, *, frozen: bool) -> None:
+        super().__init__()
+        self.frozen = frozen
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        if self.frozen and features.shape[1] > 4:  # the graph will hold one way only
+            return Unit()(features[:, 0])
+        return Unit()(features.mean(dim=1) + features[:, -1])
+
+
+def test_parity_of_sequences_is_measured_at_every_length() -> None:
+    sizes = {"input_dim": 5, "dim": 5, "sequences": True}
+    tower = LastOfMean(frozen=False)
+    report = parity(tower, graph_of(tower, 5, sequences=True), **sizes)
+    measured = report["largest_difference_by_batch"]
+    assert set(measured) == {f"{b}x{t}" for b in (1, 2, 7, 64) for t in (1, 4, 10, 25)}
+    frozen = LastOfMean(frozen=True)
+    with pytest.raises(BundleError, match="differs from the checkpoint"):
+        parity(frozen, graph_of(frozen, 5, sequences=True), **sizes)
+
+
 def test_random_is_reported_but_not_exported(tmp_path: Path) -> None:
     data = synthetic()
     run = fit_on(data, tmp_path, "random")

@@ -91,6 +91,7 @@ class FakeService:
     key: str | None = None
     problem: dict[str, Any] | None = None
     found: int = 30
+    sure: float | None = None  # confidence of the best result; None if the model is silent
     only_visual: frozenset[str] = frozenset()
     media_type: str = "image/png"  # videos cost much more to show; a test asks for them
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -120,6 +121,7 @@ class FakeService:
                 **item,
                 "rank": rank,
                 "score": round(0.95 - 0.05 * rank, 6),
+                "confidence": None if self.sure is None else self.sure / rank,
                 "segment": {"start": 0.5, "end": 1.5},
             }
             for rank, item in enumerate(items, 1)
