@@ -112,4 +112,6 @@ def test_the_package_is_a_command() -> None:
         text=True,
         check=True,
     )
-    assert all(command in helped.stdout for command in ("build", "info", "backup", "verify"))
+    assert all(
+        command in helped.stdout for command in ("build", "info", "backup", "verify")
+    )
