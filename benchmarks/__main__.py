@@ -14,7 +14,7 @@ from rich.table import Table
 
 from crossmodal.machine import machine
 
-BENCHMARKS = ("evaluation", "uploads", "vectors")
+BENCHMARKS = ("capacity", "evaluation", "uploads", "vectors")
 OUT = Path("var/bench")
 
 
