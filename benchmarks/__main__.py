@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import machine
+from crossmodal.machine import machine
 
 BENCHMARKS = ("evaluation", "uploads", "vectors")
 OUT = Path("var/bench")

@@ -37,7 +37,13 @@ from service.runtime import Runtime
 from service.settings import Settings, read_settings
 from service.version import VERSION
 
-DESCRIPTION = "Finds pictures by sound and sound by pictures."
+DESCRIPTION = """Finds pictures by sound and sound by pictures.
+
+Every error is `application/problem+json` with a stable `code`. Beside what is declared with
+each operation, any request may be answered with 400 `malformed-request` if it is no valid
+HTTP, 408 `request-timeout` if it comes too slowly, 429 `busy` if there are too many
+connections, 404 `not-found` for a path and 405 `method-not-allowed` for a method that is
+not there."""
 # the routes searched most come first: routing tries them in order
 ROUTERS = (
     batch.router,  # before the direction that its path could be

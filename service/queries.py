@@ -20,7 +20,6 @@ from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CrossmodalError, DecoderBusyError, MediaError, ShapeError
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
-from service import logs
 from service.arrays import parse_features, parse_npy, parse_vector
 from service.bodies import (
     JSON,
@@ -225,5 +224,4 @@ class Blame:
         if not isinstance(error, Exception) or isinstance(error, innocent):
             return
         self._readiness.encoder_failed()
-        logs.failure("embedding failed", error)
         raise ProblemError("encoder-failing", DETAILS["encoder-failing"]) from error

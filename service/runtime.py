@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -172,8 +173,9 @@ class Runtime:
 
     def _block(self, error: CrossmodalError) -> None:
         self.failed = error
-        self.readiness.blocked.append(_without_paths(error, self.settings))
-        logs.event("not ready", reason=str(error))
+        reason = _without_paths(error, self.settings)
+        self.readiness.blocked.append(reason)
+        logs.event("not ready", level=logging.ERROR, reason=reason)
         self.on_failure()
 
 

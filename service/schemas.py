@@ -263,6 +263,7 @@ class Health(Vitals):
     queues: dict[str, dict[str, int]]
     index: IndexReply | None
     unserved: dict[str, int]
+    libraries: dict[str, str]
     threads: dict[str, str | None]
 
 
