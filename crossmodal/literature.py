@@ -100,8 +100,8 @@ def write_literature(path: Path, data: FeaturesFile) -> None:
     """Write a paired data set in this layout, classes as numbers from 0 by sorted name.
 
     Raises:
-        DataError: If the modalities are not audio and visual, or their rows are not the
-            same clips in the same order.
+        DataError: If the modalities are not audio and visual, their rows are not the same
+            clips in the same order, or some have fewer steps than others.
     """
     if set(data.modalities) != set(MODALITIES):
         raise DataError(f"{data.name}: this layout takes audio and visual")
@@ -109,6 +109,12 @@ def write_literature(path: Path, data: FeaturesFile) -> None:
     for column in ("pair", "label", "split"):
         if list(getattr(audio, column)) != list(getattr(visual, column)):
             raise DataError(f"{data.name}: the modalities' rows differ in {column}")
+    for modality, rows in data.modalities.items():
+        if (rows.length < rows.steps).any():
+            raise DataError(
+                f"{data.name}: this layout cannot say how many steps of its own an item "
+                f"has, and those of {modality} differ"
+            )
     number = {name: n for n, name in enumerate(sorted(set(audio.label)))}
     draft = path.with_name(path.name + ".new")
     with h5py.File(draft, "w") as file:
