@@ -213,6 +213,11 @@ class Collection:
         self._store.close()
         self._lock.release()
 
+    @property
+    def media_files(self) -> MediaFiles:
+        """Where its media are kept."""
+        return self._media
+
     def media(self, item_id: str) -> tuple[Path, str]:
         """Return an item's media file and its media type, as its content shows.
 
