@@ -14,9 +14,10 @@ from crossmodal.bundle import MANIFEST, Bundle
 from crossmodal.durable import sync_directory, write_bytes
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.modality import Modality
+from index.bases import BaseSettings, make_galleries
 from index.collection import BUNDLE, MEDIA, STAGING, model_of
 from index.database import DATABASE
-from index.loading import read_galleries
+from index.loading import read_vectors
 from index.lock import LOCK, DirectoryLock
 from index.manifest import publish
 from index.media import MediaFiles
@@ -150,7 +151,7 @@ def _fill(
             raise DataError(f"nothing could be embedded; the first: {skipped[0].reason}")
         index = work / INDEX
         index.mkdir()
-        galleries = read_galleries(store, model)
+        galleries = make_galleries(read_vectors(store, model), BaseSettings())
         publish(index, galleries, seq=store.seq, model_id=model.id)
     finally:
         store.close()
