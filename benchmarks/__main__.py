@@ -15,7 +15,7 @@ from rich.table import Table
 
 from crossmodal.machine import machine
 
-BENCHMARKS = ("capacity", "evaluation", "uploads", "vectors")
+BENCHMARKS = ("capacity", "evaluation", "uploads", "vectors", "writes")
 NAMED = ("large_evaluation",)
 OUT = Path("var/bench")
 

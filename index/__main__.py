@@ -14,10 +14,11 @@ from rich.text import Text
 
 from crossmodal import console
 from crossmodal.console import Format
+from index.add import add as add_to_collection
 from index.backup import back_up
-from index.build import EVERY_SPLIT
 from index.build import build as build_collection
 from index.collection import Collection
+from index.sourcing import EVERY_SPLIT
 from index.verify import verify as verify_collection
 
 app = typer.Typer(
@@ -88,6 +89,59 @@ def info(directory: Data, output: FormatOption = Format.TABLE) -> None:
         console.print_json(known)
     else:
         _print_table({name: _text(value) for name, value in known.items()})
+
+
+@app.command()
+def add(
+    source: Annotated[
+        Path, typer.Argument(help="Media folder, manifest or features file.")
+    ],
+    data: Annotated[Path, typer.Option(help="Data directory to add to.")],
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="The bundle meant, to be compared with the directory's own."),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Features of the clips, as prepared; saves decoding them again."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, val, test or all.")] = EVERY_SPLIT,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
+    ] = None,
+    media: Annotated[bool, typer.Option(help="Copy the media, to play results.")] = True,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Embed stored items anew.")
+    ] = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Embed more with the directory's own bundle, and store what is not there yet.
+
+    Each item is durable once it is stored: after an interruption, the same command goes
+    on where it was.
+    """
+    report = add_to_collection(
+        data,
+        source,
+        bundle=bundle,
+        features=features,
+        split=split,
+        workers=workers,
+        keep_media=media,
+        replace=replace,
+        progress=console.progress,
+    )
+    for skipped in report.skipped:
+        console.note(f"skipped {skipped.item_id}: {skipped.reason}")
+    if output is Format.JSON:
+        skips = [skipped._asdict() for skipped in report.skipped]
+        console.print_json(asdict(report) | {"data": str(data), "skipped": skips})
+        return
+    console.note(
+        f"{report.added} items added, {report.replaced} replaced, {report.existing} were "
+        f"there, {len(report.skipped)} left out, in {report.seconds:.1f} s"
+    )
+    print(data)
 
 
 @app.command()
