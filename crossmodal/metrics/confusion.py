@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int
 
+from crossmodal.metrics.arrangement import runs
 from crossmodal.metrics.ranking import Ranked
 
 MOST_CLASSES = 512  # beyond them the matrix is neither readable nor small
@@ -34,7 +35,7 @@ def confuse(
     ranked: Ranked,
     relevant: Int[np.ndarray, "queries"],
     wanted: Int[np.ndarray, "queries"],
-    found: Int[np.ndarray, "queries rows"],
+    there: Int[np.ndarray, "rows"],
     classes: int,
 ) -> Confusion:
     """Sum over queries the share of each class among the first places, ties expected.
@@ -42,22 +43,18 @@ def confuse(
     Args:
         ranked: The rankings.
         relevant: Relevant items per query; queries without any are left out.
-        wanted: Class of each query.
-        found: Class at each rank, negative for an item without one.
+        wanted: Class of each query; it is quickest where equal ones adjoin.
+        there: Class of each gallery row, negative for an item without one.
         classes: How many classes there are.
     """
+    labeled = np.flatnonzero(there >= 0)
 
     def share(depth: Int[np.ndarray, "queries"]) -> ByClass:
-        query, index, weight = ranked.top(depth)
-        retrieved = found.ravel().take(index)
-        if retrieved.min(initial=0) < 0:
-            labeled = np.flatnonzero(retrieved >= 0)
-            query, retrieved, weight = query[labeled], retrieved[labeled], weight[labeled]
-        cells = np.bincount(query * classes + retrieved, weight, len(depth) * classes)
-        answered = np.flatnonzero(depth)
-        shares = cells.reshape(-1, classes)[answered] / depth[answered, None]
-        sums = np.zeros((classes, classes))
-        np.add.at(sums, wanted[answered], shares)
+        top, sums = ranked.top(depth), np.zeros((classes, classes))
+        for start, stop in runs(wanted, depth):
+            if depth[start]:
+                of_rows = top.sum_rows(start, stop)[labeled] / depth[start]
+                sums[wanted[start]] += np.bincount(there[labeled], of_rows, classes)
         return sums
 
     return Confusion(share(relevant), share(np.minimum(relevant, 1)))

@@ -9,16 +9,16 @@ import numpy as np
 from jaxtyping import Float64
 
 from crossmodal.metrics import expectations
-from crossmodal.metrics.grouping import group_placed, group_relevant
+from crossmodal.metrics.arrangement import arrange, invert
+from crossmodal.metrics.grouping import group_marked, group_placed
 from crossmodal.metrics.judged import Judged
 from crossmodal.metrics.measure import in_blocks
-from crossmodal.metrics.ranking import rank, score_keys
-from crossmodal.metrics.search import prepare_search
+from crossmodal.metrics.ranking import Ranked
+from crossmodal.metrics.search import Search, prepare_search
 from crossmodal.modality import Direction
-from crossmodal.relevance import Relevance, encode, match
+from crossmodal.relevance import Codes, Relevance, encode, match
 
 PerQuery = Float64[np.ndarray, "queries"]
-Scores = Float64[np.ndarray, "queries rows"]
 
 
 def average_precision_by_class(
@@ -35,17 +35,25 @@ def average_precision_by_class(
         DataError: If there is no query or no gallery row.
         ShapeError: If the two differ in dim.
     """
-    search = prepare_search(direction, query, gallery)
     classes = encode(query.keys(Relevance.CLASS), gallery.keys(Relevance.CLASS))
+    return average_precision(prepare_search(direction, query, gallery), classes)
 
-    def measure(scores: Scores, start: int) -> PerQuery:
-        stop = start + len(scores)
-        ranked = rank(scores, search.own_row[start:stop])
-        found = ranked.look_up(classes.gallery)
-        groups = group_relevant(ranked, found == classes.query[start:stop, None])
-        return expectations.average_precision(groups)
 
-    return np.concatenate(list(in_blocks(search, measure)))
+def average_precision(search: Search, classes: Codes) -> PerQuery:
+    """Return each query's AP, NaN where nothing is relevant.
+
+    Args:
+        search: What is ranked for whom.
+        classes: What is relevant to whom.
+    """
+    arranged = arrange(search, classes)
+
+    def measure(ranked: Ranked, start: int) -> PerQuery:
+        return expectations.average_precision(group_marked(ranked))
+
+    values: PerQuery = np.concatenate(list(in_blocks(arranged, measure)))
+    values = values[invert(arranged.query_order)]
+    return values
 
 
 def reciprocal_rank_of_own_pair(
@@ -62,16 +70,15 @@ def reciprocal_rank_of_own_pair(
         DataError: If there is no query or no gallery row.
         ShapeError: If the two differ in dim.
     """
-    search = prepare_search(direction, query, gallery)
+    arranged = arrange(prepare_search(direction, query, gallery), None)
     answers = match(
         encode(query.keys(Relevance.INSTANCE), gallery.keys(Relevance.INSTANCE))
     )
 
-    def measure(scores: Scores, start: int) -> PerQuery:
-        stop = start + len(scores)
-        ranked = rank(scores, search.own_row[start:stop])
-        line, row = answers.listing(start, stop)
-        above, size = ranked.place(line, score_keys(scores[line, row], row))
-        return expectations.reciprocal_rank(group_placed(line, above, size, len(scores)))
+    def measure(ranked: Ranked, start: int) -> PerQuery:
+        queries = len(ranked.keys)
+        line, row = answers.listing(start, start + queries)
+        above, size = ranked.place(line, row)
+        return expectations.reciprocal_rank(group_placed(line, above, size, queries))
 
-    return np.concatenate(list(in_blocks(search, measure)))
+    return np.concatenate(list(in_blocks(arranged, measure)))

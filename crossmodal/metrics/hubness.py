@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-from crossmodal.metrics.ranking import ROW_MASK, Ranked
+from crossmodal.metrics.ranking import Ranked
 
 NEIGHBORS = 10
 
@@ -18,10 +18,8 @@ Occurrence = Float64[np.ndarray, "rows"]
 
 def occur(ranked: Ranked) -> Occurrence:
     """Return how many queries have each gallery row among their first 10, ties expected."""
-    _, index, weight = ranked.top(np.minimum(ranked.size, NEIGHBORS))
-    rows = ranked.keys.ravel()[index] & ROW_MASK
-    occurrence = np.bincount(rows, weight, ranked.keys.shape[1])
-    return occurrence.astype(np.float64)  # bincount of nothing is of integers
+    top = ranked.top(np.minimum(ranked.size, NEIGHBORS))
+    return top.sum_rows(0, len(ranked.size))
 
 
 def skewness(occurrence: Occurrence) -> float | None:

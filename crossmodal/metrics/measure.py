@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import numpy as np
-from jaxtyping import Float64
-
 from crossmodal.metrics import curves, expectations
+from crossmodal.metrics.arrangement import Arranged, arrange, invert
 from crossmodal.metrics.confusion import MOST_CLASSES, confuse
-from crossmodal.metrics.grouping import group_placed, group_relevant, take_out
+from crossmodal.metrics.grouping import group_marked, group_placed, take_out
 from crossmodal.metrics.hubness import occur
 from crossmodal.metrics.measures import QuerySums, QueryValues, join, ranks_of
-from crossmodal.metrics.ranking import rank, score_keys
+from crossmodal.metrics.ranking import REMOVED, Ranked, rank
 from crossmodal.metrics.search import Search, blocks
+from crossmodal.parallel import in_parallel
 from crossmodal.relevance import Codes, Matches
 
-PIECE_SCORES = 1 << 23  # multiplied at once: 64 MiB
-BLOCK_SCORES = 1 << 19  # ranked at once by each worker: 4 MiB
-MOST_WORKERS = 4
-NOT_RANKED = -3  # class code of the place behind a ranking that lost a row
+PIECE_SCORES = 1 << 20  # multiplied at once by each thread; their keys take 4 MiB
+FEWEST_MULTIPLIED = 128  # queries: with few a product waits for memory
+BLOCK_SCORES = 1 << 19  # ranked at once by each thread
+FEWEST_RANKED = 16  # queries
 
 Measured = tuple[QueryValues, QuerySums]
-Scores = Float64[np.ndarray, "queries rows"]
 Found = TypeVar("Found")
 
 
@@ -47,79 +43,81 @@ class Task:
 
 def measure(task: Task) -> Measured:
     """Rank the whole gallery for every query, on a few threads."""
-    parts = in_blocks(task.search, lambda scores, start: measure_block(task, scores, start))
+    arranged = arrange(task.search, task.classes)
+    classes, answers = task.classes, arranged.relocate(task.answers)
+    if classes is not None:
+        classes = Codes(
+            classes.names,
+            classes.query[arranged.query_order],
+            classes.gallery[arranged.gallery_order],
+        )
+    parts = in_blocks(
+        arranged, lambda ranked, start: _measure_block(ranked, start, classes, answers)
+    )
     first, sums = next(parts)
     values = [first]
     for value, more in parts:  # added up as they come: sums are as long as the gallery
         values.append(value)
         sums = sums.plus(more)
-    return join(values), sums
+    occurrence = sums.occurrence[invert(arranged.gallery_order)]
+    return (
+        join(values).reordered(invert(arranged.query_order)),
+        replace(sums, occurrence=occurrence),
+    )
 
 
-def in_blocks(search: Search, work: Callable[[Scores, int], Found]) -> Iterator[Found]:
-    """Multiply in large pieces, work on their blocks in parallel.
-
-    The product stays out of the workers because a BLAS has threads of its own, which
-    keep a core busy for a while after every call.
+def in_blocks(arranged: Arranged, work: Callable[[Ranked, int], Found]) -> Iterator[Found]:
+    """Rank the gallery block by block, in parallel.
 
     Args:
-        search: What is ranked for whom.
-        work: Takes a block's scores and the number of its first query.
+        arranged: What is ranked for whom.
+        work: Takes a block's rankings and the number of its first query.
 
     Returns:
         What the blocks gave, in order.
     """
-    queries, rows = len(search.queries), len(search.gallery)
-    pieces = blocks(queries, rows, PIECE_SCORES)
-    product = np.empty((max(end - begin for begin, end in pieces), rows))
-    with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
-        for begin, end in pieces:  # each overwrites the scores of the one before
-            scores = product[: end - begin]
-            np.matmul(search.queries[begin:end], search.gallery.T, out=scores)
-            yield from pool.map(
-                lambda block, scores=scores, begin=begin: work(
-                    scores[slice(*block)], begin + block[0]
-                ),
-                blocks(end - begin, rows, BLOCK_SCORES),
-            )
+    queries, rows = len(arranged.queries), len(arranged.gallery)
+
+    def piece(bounds: tuple[int, int]) -> list[Found]:
+        begin, end = bounds
+        keys = arranged.keys(begin, end)
+        own_row = arranged.own_row[begin:end]
+        parts = blocks(end - begin, rows, BLOCK_SCORES, fewest=FEWEST_RANKED)
+        return [
+            work(rank(keys[start:stop], own_row[start:stop]), begin + start)
+            for start, stop in parts
+        ]
+
+    pieces = blocks(queries, rows, PIECE_SCORES, fewest=FEWEST_MULTIPLIED)
+    for found in in_parallel(piece, pieces):
+        yield from found
 
 
-def measure_block(
-    task: Task, scores: Float64[np.ndarray, "queries rows"], start: int
+def _measure_block(
+    ranked: Ranked, start: int, classes: Codes | None, answers: Matches
 ) -> Measured:
-    """Rank the gallery for some queries.
-
-    Args:
-        task: What is measured.
-        scores: Inner products of the block's queries and the whole gallery.
-        start: Number of the block's first query.
-    """
-    queries, rows = scores.shape
+    queries, rows = ranked.keys.shape
     stop = start + queries
-    own_row = task.search.own_row[start:stop]
-    ranked = rank(scores, own_row)
-    query, row = task.answers.listing(start, stop)
-    other = row != own_row[query]
+    query, row = answers.listing(start, stop)
+    other = ranked.keys[query, row] != REMOVED
     query, row = query[other], row[other]
-    above, size = ranked.place(query, score_keys(scores[query, row], row))
-    answers = group_placed(query, above, size, queries)
-    groups, without, confusion = answers, answers, None
-    if task.classes is not None:
-        wanted = task.classes.query[start:stop]
-        found = ranked.look_up(task.classes.gallery)
-        found[own_row >= 0, -1] = NOT_RANKED
-        groups = group_relevant(ranked, found == wanted[:, None])
-        without = take_out(groups, query, above, task.classes.gallery[row] == wanted[query])
-        if 0 < len(task.classes.names) <= MOST_CLASSES:
+    above, size = ranked.place(query, row)
+    own = group_placed(query, above, size, queries)
+    groups, without, confusion = own, own, None
+    if classes is not None:
+        wanted = classes.query[start:stop]
+        groups = group_marked(ranked)
+        without = take_out(groups, query, above, classes.gallery[row] == wanted[query])
+        if 0 < len(classes.names) <= MOST_CLASSES:
             confusion = confuse(
-                ranked, groups.total, wanted, found, len(task.classes.names)
+                ranked, groups.total, wanted, classes.gallery, len(classes.names)
             )
     values = QueryValues(
         size=ranked.size,
         relevant=groups.total,
         average_precision=expectations.average_precision(groups),
         without_own_pair=expectations.average_precision(without),
-        ranks=ranks_of(answers),
+        ranks=ranks_of(own),
     )
     sums = QuerySums(
         mass=curves.mass_by_depth(groups, rows),

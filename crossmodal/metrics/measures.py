@@ -62,6 +62,21 @@ class QueryValues:
     without_own_pair: PerQuery
     ranks: Ranks
 
+    def reordered(self, order: Int[np.ndarray, "queries"]) -> QueryValues:
+        """Return the values in another order of the queries."""
+        return QueryValues(
+            size=self.size[order],
+            relevant=self.relevant[order],
+            average_precision=self.average_precision[order],
+            without_own_pair=self.without_own_pair[order],
+            ranks=Ranks(
+                answers=self.ranks.answers[order],
+                first=self.ranks.first[order],
+                reciprocal=self.ranks.reciprocal[order],
+                recall=self.ranks.recall[:, order],
+            ),
+        )
+
 
 def join(parts: Sequence[QueryValues]) -> QueryValues:
     """Put the queries of several blocks behind one another."""

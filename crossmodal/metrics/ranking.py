@@ -1,11 +1,11 @@
-"""Whole rankings, a block of queries at a time, from one integer sort.
+"""Whole rankings of a block of queries, from one sort of 32-bit integers.
 
 Conventions: a score is the float64 inner product rounded to 9 decimals; equal rounded
 scores tie. Unit-norm rows keep the rounded score times 1e9 within 31 bits, so the
-negated score and the gallery row fit one int64, high half and low half: sorting those
-integers ranks the gallery best first and yields the rows, several times faster than
-sorting indices by score (numpy sorts integers with vector instructions). Within a tie
-rows come in gallery order, which no metric may use.
+negated score and a mark fit one int32: sorting these keys ranks the gallery best first
+and carries the mark, such as whether the item is relevant, to its rank; numpy sorts
+integers with vector instructions, short ones fastest. Within a tie the marked items come
+last, which no metric may use.
 """
 
 from __future__ import annotations
@@ -16,187 +16,151 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Int64
 
 SCORE_STEPS = 10**9
-ROUNDING = 1.5 * 2**52
-ROW_BITS = 32
-ROW_MASK = (1 << ROW_BITS) - 1
-CACHED_KEYS = 1 << 16  # 512 KiB, of which a pass holds a few copies
-REMOVED = (1 << 31) - 1  # worse than any score: what is taken out ranks last
+REMOVED = (1 << 31) - 2  # worse than any score: what is taken out ranks last, unmarked
+TILE_SCORES = 1 << 17  # float64 at once: 1 MiB, within a core's cache
+FEWEST_TILE_ROWS = 256
 
-Keys = Int64[np.ndarray, "queries rows"]
+Keys = Int32[np.ndarray, "queries rows"]
 
 
-def rank(
-    scores: Float64[np.ndarray, "queries rows"], own_row: Int[np.ndarray, "queries"]
-) -> Ranked:
-    """Rank the gallery for every query.
-
-    Args:
-        scores: Inner products, of unit-norm embeddings or shorter ones.
-        own_row: The gallery row to take out of each query's ranking, -1 for none.
-    """
-    rows = np.arange(scores.shape[1])
-    keys = np.empty(scores.shape, dtype=np.int64)
-    removed = np.flatnonzero(own_row >= 0)
-    for few in in_cache(*scores.shape):
-        part = score_keys(scores[few], rows, out=keys[few])
-        if removed.size:
-            gone = removed[(removed >= few.start) & (removed < few.stop)]
-            part[gone - few.start, own_row[gone]] = (REMOVED << ROW_BITS) | own_row[gone]
-        part.sort(axis=1)
-    return Ranked(keys, len(rows) - (own_row >= 0))
-
-
-def score_keys(
-    scores: Float64[np.ndarray, "*items"],
-    rows: Int[np.ndarray, "..."],
-    out: Int64[np.ndarray, "*items"] | None = None,
-) -> Int64[np.ndarray, "*items"]:
-    """Return the negated score and the gallery row of each item in one integer.
-
-    Adding 1.5 · 2⁵² rounds a float64 to an integer, half to even as rint does, and leaves
-    that integer in the low bits; the shift keeps its lowest 32.
-
-    Args:
-        scores: Inner products.
-        rows: Gallery row of each.
-        out: Where to put the keys.
-    """
-    keys: Int64[np.ndarray, "*items"]
-    keys = np.empty(scores.shape, dtype=np.int64) if out is None else out
-    steps = keys.view(np.float64)
-    np.multiply(scores, -SCORE_STEPS, out=steps)
-    steps += ROUNDING
-    keys <<= ROW_BITS
-    keys += rows
+def multiply(
+    queries: Float64[np.ndarray, "queries dim"], gallery: Float64[np.ndarray, "rows dim"]
+) -> Keys:
+    """Return the keys of all inner products; those exist a tile at a time only."""
+    keys = np.empty((len(queries), len(gallery)), dtype=np.int32)
+    step = max(FEWEST_TILE_ROWS, TILE_SCORES // max(1, len(queries)))
+    for start in range(0, len(gallery), step):
+        tile = slice(start, start + step)
+        keys[:, tile] = score_keys(queries @ gallery[tile].T)
     return keys
 
 
-def in_cache(queries: int, rows: int) -> list[slice]:
-    """Cut queries so that a pass over their rankings stays in a core's cache."""
-    step = max(1, CACHED_KEYS // rows)
-    return [slice(start, start + step) for start in range(0, queries, step)]
+def score_keys(scores: Float64[np.ndarray, "*items"]) -> Int32[np.ndarray, "*items"]:
+    """Return the unmarked keys of scores, of unit-norm embeddings or shorter ones."""
+    steps = scores * -float(SCORE_STEPS)
+    np.rint(steps, out=steps)
+    keys: Int32[np.ndarray, "*items"] = steps.astype(np.int32)
+    keys <<= 1
+    return keys
+
+
+def rank(keys: Keys, own_row: Int[np.ndarray, "queries"] | None = None) -> Ranked:
+    """Rank the gallery for every query.
+
+    Args:
+        keys: A key for every query and gallery row, marked or not; kept, not copied.
+        own_row: The gallery row that each query's keys were taken out of with
+            ``REMOVED``, -1 for none; None for none at all.
+    """
+    best = keys.copy()
+    best.sort(axis=1)
+    size = np.full(len(keys), keys.shape[1])
+    return Ranked(keys, best, size if own_row is None else size - (own_row >= 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The rankings of a block of queries, best first.
+    """The rankings of a block of queries.
 
     Attributes:
-        keys: Sorted score keys; a removed row stands last.
+        keys: Of each gallery row, in the gallery's order.
+        best: The same keys, best first; removed rows stand last.
         size: Items ranked for each query, removed ones not counted.
     """
 
     keys: Keys
+    best: Keys
     size: Int[np.ndarray, "queries"]
 
-    def rows(self) -> Keys:
-        """Return the gallery row at each rank."""
-        return self.keys & ROW_MASK
+    def marked(self) -> Bool[np.ndarray, "queries rows"]:
+        """Tell whether the item at each rank is marked."""
+        marked: Bool[np.ndarray, "queries rows"] = (self.best & 1).astype(np.bool_)
+        return marked
 
-    def look_up(
-        self, codes: Int32[np.ndarray, "gallery"]
-    ) -> Int32[np.ndarray, "queries rows"]:
-        """Return the code, such as the class, of the gallery row at each rank."""
-        found = np.empty(self.keys.shape, dtype=np.int32)
-        for few in in_cache(*self.keys.shape):
-            found[few] = codes.take(self.keys[few] & ROW_MASK)
-        return found
-
-    def mixed(
-        self, relevant: Bool[np.ndarray, "queries rows"]
-    ) -> Bool[np.ndarray, "queries"]:
-        """Tell which rankings have a tie of relevant and other items.
-
-        Args:
-            relevant: Whether the item at each rank is relevant.
-        """
-        found = np.empty(len(self.keys), dtype=np.bool_)
-        for few in in_cache(*self.keys.shape):
-            turns = relevant[few, 1:] != relevant[few, :-1]
-            found[few] = (turns & self.tied(few)).any(axis=1)
-        return found
-
-    def tied(
-        self, queries: slice | Int[np.ndarray, "some"]
-    ) -> Bool[np.ndarray, "some ranks_but_one"]:
-        """Tell, for some queries, whether each rank's score is also the next one's."""
-        keys = self.keys[queries]
-        differing = keys[:, 1:] ^ keys[:, :-1]
-        tied: Bool[np.ndarray, "some ranks_but_one"]
-        tied = differing.view(np.uint64) <= ROW_MASK  # unsigned: signs may differ
-        return tied
+    def rows(self) -> Int64[np.ndarray, "queries rows"]:
+        """Return the gallery row at each rank, ties in the gallery's order."""
+        wide = self.keys.astype(np.int64) >> 1
+        wide <<= 32
+        wide += np.arange(self.keys.shape[1])
+        wide.sort(axis=1)
+        wide &= (1 << 32) - 1
+        return wide
 
     def scores(self) -> Float64[np.ndarray, "queries rows"]:
         """Return the rounded score at each rank."""
-        return -(self.keys >> ROW_BITS) / SCORE_STEPS
+        return -(self.best >> 1) / SCORE_STEPS
 
     def place(
-        self, query: Int[np.ndarray, "items"], key: Int64[np.ndarray, "items"]
+        self, query: Int[np.ndarray, "items"], row: Int[np.ndarray, "items"]
     ) -> tuple[Int64[np.ndarray, "items"], Int64[np.ndarray, "items"]]:
         """Find the ties that items stand in, by binary search in the query's ranking.
 
         Args:
             query: The query of each item.
-            key: The item's score key under that query.
+            row: The item's row of the gallery.
 
         Returns:
             How many items score strictly higher, and how many tie, itself included.
         """
-        score = key >> ROW_BITS
-        bounds = self._count_below(
-            np.concatenate([query, query]),
-            np.concatenate([score << ROW_BITS, (score + 1) << ROW_BITS]),
-        )
-        above, through = bounds[: len(query)], bounds[len(query) :]
-        return above, through - above
+        first = self.keys[query, row].astype(np.int64) & ~1
+        above = self.count_below(query, first)
+        return above, self.count_below(query, first + 2) - above
 
-    def top(
-        self, depth: Int[np.ndarray, "queries"]
-    ) -> tuple[
-        Int64[np.ndarray, "places"],
-        Int64[np.ndarray, "places"],
-        Float64[np.ndarray, "places"],
-    ]:
-        """List each query's first ``depth`` places, with the chance of standing there.
-
-        Args:
-            depth: How deep to go per query, at most its size.
-
-        Returns:
-            Query, index into the flattened keys, and weight of each place. Weights of a
-            query sum to its depth; a tie across the cut shares the places left in it.
-        """
-        sure, end, share = (
-            depth.astype(np.int64),
-            depth.astype(np.int64),
-            np.ones(len(depth)),
-        )
-        cut = np.flatnonzero((depth > 0) & (depth < self.size))
-        score = self.keys[cut, depth[cut] - 1] >> ROW_BITS
-        split = cut[score == self.keys[cut, depth[cut]] >> ROW_BITS]
-        if split.size:
-            above, size = self.place(split, self.keys[split, depth[split]])
-            sure[split], end[split] = above, above + size
-            share[split] = (depth[split] - above) / size
+    def top(self, depth: Int[np.ndarray, "queries"]) -> Top:
+        """Return each query's first ``depth`` places, at most its size."""
         line = np.arange(len(depth))
-        query, start = np.repeat(line, end), line * self.keys.shape[1]
-        index = np.arange(len(query)) + np.repeat(start - (np.cumsum(end) - end), end)
-        weight = np.ones(len(query))
-        if split.size:
-            shared = np.flatnonzero(index - start[query] >= sure[query])
-            weight[shared] = share[query[shared]]
-        return query, index, weight
+        last = self.best[line, np.maximum(depth, 1) - 1] | 1
+        last[depth == 0] = np.iinfo(np.int32).min
+        following = self.best[line, np.minimum(depth, self.keys.shape[1] - 1)]
+        split = np.flatnonzero((depth > 0) & (depth < self.size) & (following <= last))
+        above = self.count_below(split, last[split].astype(np.int64) & ~1)
+        tied = (self.keys[split] | 1) == last[split, None]
+        last[split] -= 2
+        return Top(
+            sure=self.keys <= last[:, None],
+            split=split,
+            tied=tied,
+            share=(depth[split] - above) / np.count_nonzero(tied, axis=1),
+        )
 
-    def _count_below(
-        self, query: Int[np.ndarray, "items"], key: Int64[np.ndarray, "items"]
+    def count_below(
+        self, query: Int[np.ndarray, "items"], key: Int[np.ndarray, "items"]
     ) -> Int64[np.ndarray, "items"]:
-        columns = self.keys.shape[1]
+        """Return how many keys of the query's ranking are less, by binary search."""
+        columns = self.best.shape[1] if len(query) else 0
         low = np.zeros(len(query), dtype=np.int64)
         high = np.full(len(query), columns)
         for _ in range(columns.bit_length()):
             middle = (low + high) // 2
-            below = self.keys[query, np.minimum(middle, columns - 1)] < key
+            below = self.best[query, np.minimum(middle, columns - 1)] < key
             below &= low < high
             low = np.where(below, middle + 1, low)
             high = np.where(below, high, middle)
         return low
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The first places of some rankings, a tie across the cut sharing what it is left.
+
+    Attributes:
+        sure: Whether each gallery row stands there.
+        split: Queries whose cut runs through a tie.
+        tied: Whether each gallery row stands in that tie.
+        share: Its rows' chance to be among the first.
+    """
+
+    sure: Bool[np.ndarray, "queries rows"]
+    split: Int[np.ndarray, "split"]
+    tied: Bool[np.ndarray, "split rows"]
+    share: Float64[np.ndarray, "split"]
+
+    def sum_rows(self, start: int, stop: int) -> Float64[np.ndarray, "rows"]:
+        """Sum over queries ``start`` to ``stop`` each row's chance to be there."""
+        total = np.zeros(self.sure.shape[1])
+        for few in range(start, stop, 255):  # bytes add up fastest, and hold no more
+            part = self.sure[few : min(few + 255, stop)].view(np.uint8)
+            total += part.sum(axis=0, dtype=np.uint8)
+        these = slice(*np.searchsorted(self.split, [start, stop]))
+        total += self.share[these] @ self.tied[these]
+        return total

@@ -1,4 +1,4 @@
-"""One direction's rows, ready to be ranked: float64, masked, the own row known."""
+"""One direction's rows, ready to be ranked: masked, the own row known."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float32, Int
 
 from crossmodal.errors import DataError, ShapeError
 from crossmodal.metrics.judged import Judged
 from crossmodal.modality import Direction
-
-FEWEST_QUERIES = 16  # of a block, whatever the gallery's size
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +23,26 @@ class Search:
         own_row: The gallery row that is the query itself, -1 where there is none.
     """
 
-    queries: Float64[np.ndarray, "queries dim"]
-    gallery: Float64[np.ndarray, "rows dim"]
+    queries: Float32[np.ndarray, "queries dim"]
+    gallery: Float32[np.ndarray, "rows dim"]
     own_row: Int[np.ndarray, "queries"]
 
 
-def blocks(queries: int, rows: int, scores: int) -> list[tuple[int, int]]:
+def blocks(
+    queries: int, rows: int, scores: int, *, fewest: int = 1
+) -> list[tuple[int, int]]:
     """Cut queries into blocks whose rankings of a gallery fit in memory together.
 
     Args:
         queries: How many there are.
         rows: Size of the gallery.
-        scores: Queries times rows of a block; a few queries make one in any case.
+        scores: Queries times rows of a block.
+        fewest: Queries that make one in any case.
 
     Returns:
         First query and the one after the last, for each block.
     """
-    step = max(FEWEST_QUERIES, scores // rows)
+    step = max(fewest, scores // rows)
     return [(start, min(start + step, queries)) for start in range(0, queries, step)]
 
 
@@ -80,10 +81,11 @@ def prepare_search(
             f"the same-modality mask must name dims below {dim}, got "
             f"{list(same_modality_mask)}"
         )
-    queries = query.embeddings.astype(np.float64)
+    queries = query.embeddings
     own_row = np.full(len(query), -1)
     if direction.within:
+        queries = queries.copy()
         queries[:, list(same_modality_mask)] = 0.0
         row_of = {item: row for row, item in enumerate(gallery.ids)}
         own_row = np.array([row_of.get(item, -1) for item in query.ids])
-    return Search(queries, gallery.embeddings.astype(np.float64), own_row)
+    return Search(queries, gallery.embeddings, own_row)

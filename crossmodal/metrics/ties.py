@@ -42,6 +42,32 @@ class TieGroups:
         """How many rankings there are, those without a relevant item included."""
         return len(self.total)
 
+    def merged(
+        self, first: Groups, above: Groups, size: Groups, count: Groups
+    ) -> TieGroups:
+        """Merge runs of groups that are one relevant item each into one group a run.
+
+        Args:
+            first: First group of each run.
+            above: Items ranked strictly above the merged group.
+            size: Items in it.
+            count: Groups in the run, which are its relevant items.
+        """
+        more = np.repeat(first + count - np.cumsum(count - 1), count - 1)
+        kept = np.ones(len(self.above), dtype=np.bool_)
+        kept[more + np.arange(len(more))] = False
+        groups = [self.above.copy(), self.size.copy(), self.relevant.copy()]
+        for column, values in zip(groups, (above, size, count), strict=True):
+            column[first] = values
+        return TieGroups(
+            ranking=self.ranking[kept],
+            above=groups[0][kept],
+            size=groups[1][kept],
+            relevant=groups[2][kept],
+            before=self.before[kept],
+            total=self.total,
+        )
+
     def without(
         self,
         ranking: Int[np.ndarray, "removed"],
@@ -89,6 +115,24 @@ def group(
         size=size,
         relevant=relevant,
         before=np.cumsum(relevant) - relevant - earlier[ranking],
+        total=total,
+    )
+
+
+def group_untied(*, above: Groups, total: PerRanking) -> TieGroups:
+    """Take every relevant item as a group of its own.
+
+    Args:
+        above: Items ranked above each, ascending within ascending rankings.
+        total: Relevant items of each ranking.
+    """
+    alone = np.ones_like(above)
+    return TieGroups(
+        ranking=np.repeat(np.arange(len(total)), total),
+        above=above,
+        size=alone,
+        relevant=alone,
+        before=np.arange(len(above)) - np.repeat(np.cumsum(total) - total, total),
         total=total,
     )
 

@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from crossmodal.errors import DataError
+from crossmodal.metrics.arrangement import arrange
 from crossmodal.metrics.judged import Judged
 from crossmodal.metrics.ranking import rank
 from crossmodal.metrics.search import blocks, prepare_search
@@ -64,12 +65,13 @@ def write_run(
     """
     _check_words(tag, *query.ids, *gallery.ids)
     by_id = np.argsort(np.array(gallery.ids))  # ties of a ranking come in row order
-    search = prepare_search(direction, query, _reorder(gallery, by_id), same_modality_mask)
+    search = arrange(
+        prepare_search(direction, query, _reorder(gallery, by_id), same_modality_mask), None
+    )
     names = [gallery.ids[row] for row in by_id]
     with _open(path) as file:
         for start, stop in blocks(len(query), len(gallery), BLOCK_SCORES):
-            own_row = search.own_row[start:stop]
-            ranked = rank(search.queries[start:stop] @ search.gallery.T, own_row)
+            ranked = rank(search.keys(start, stop), search.own_row[start:stop])
             rows, scores = ranked.rows(), ranked.scores()
             for line, item in enumerate(query.ids[start:stop]):
                 size = int(ranked.size[line])

@@ -18,6 +18,7 @@ from training.kernels import KernelMap, choose_landmarks, median_gamma
 from training.linear_cca import Moments, Penalty, Solution, solve
 from training.methods import linear
 from training.methods.method import FitContext, Problem, Towers
+from training.towers import StandardizedRows
 
 Standardized = Float64[np.ndarray, "_ _"]
 Kernels = Mapping[Modality, Standardized]
@@ -156,13 +157,14 @@ def fit(
 
 
 def _kernel_moments(
-    standardized: Mapping[Modality, Standardized],
+    standardized: Mapping[Modality, StandardizedRows],
     settings: KernelSettings,
     context: FitContext,
     moments: Callable[[Kernels], Moments],
 ) -> KernelMoments:
     maps, kernels = {}, {}
-    for number, (modality, rows) in enumerate(standardized.items()):
+    for number, (modality, lazy) in enumerate(standardized.items()):
+        rows = lazy[:]
         rng = np.random.default_rng((context.seed, number))
         if settings.normalize:
             rows = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crossmodal.metrics import expectations
-from crossmodal.metrics.grouping import group_placed, group_relevant, take_out
+from crossmodal.metrics.grouping import group_marked, group_placed, take_out
 from crossmodal.metrics.ranking import Ranked, rank, score_keys
 from crossmodal.metrics.ties import TieGroups, group_ranking
 
@@ -35,24 +35,22 @@ def slowly(scores: np.ndarray, relevant: np.ndarray) -> list[float]:
     return values
 
 
-def ranked(scores: np.ndarray) -> Ranked:
-    return rank(scores, np.full(len(scores), -1))
+def ranked(scores: np.ndarray, marks: np.ndarray | bool = False) -> Ranked:
+    return rank(score_keys(scores) | np.int32(marks))
 
 
 def placed(scores: np.ndarray, relevant: np.ndarray) -> TieGroups:
     query, row = np.nonzero(relevant)
-    above, size = ranked(scores).place(query, score_keys(scores[query, row], row))
+    above, size = ranked(scores).place(query, row)
     shuffled = np.random.default_rng(0).permutation(len(query))
     return group_placed(query[shuffled], above[shuffled], size[shuffled], QUERIES)
 
 
-def test_a_mask_and_a_list_of_places_give_what_one_ranking_at_a_time_gives(
+def test_marks_and_a_list_of_places_give_what_one_ranking_at_a_time_gives(
     scores: np.ndarray, relevant: np.ndarray
 ) -> None:
-    ranking = ranked(scores)
-    mask = np.take_along_axis(relevant, ranking.rows(), axis=1)
     expected = slowly(scores, relevant)
-    for groups in (group_relevant(ranking, mask), placed(scores, relevant)):
+    for groups in (group_marked(ranked(scores, relevant)), placed(scores, relevant)):
         assert groups.total.tolist() == relevant.sum(axis=1).tolist()
         values = expectations.average_precision(groups)
         assert values == pytest.approx(expected, abs=1e-12, nan_ok=True)
@@ -66,7 +64,7 @@ def test_taking_items_out_is_ranking_without_them(
     gone[0] = False
     query, row = np.nonzero(gone)
     ranking = ranked(scores)
-    above, _ = ranking.place(query, score_keys(scores[query, row], row))
+    above, _ = ranking.place(query, row)
     left = take_out(placed(scores, relevant), query, above, relevant[query, row])
     expected = [
         slowly(row_scores[None, ~out], mask[None, ~out])[0]
@@ -84,3 +82,23 @@ def test_taking_out_leaves_the_groups_it_was_given_untouched() -> None:
     groups.without(one, one, np.array([True]))
     assert groups.above.tolist() == [0, 2]
     assert groups.total.tolist() == [2]
+
+
+def test_only_a_tie_with_other_items_becomes_a_group() -> None:
+    scores = np.array([[0.9, 0.9, 0.5, 0.5, 0.5, 0.5, 0.1], [0.3] * 7])
+    relevant = np.array([[1, 1, 0, 1, 1, 0, 1], [0, 0, 0, 1, 0, 0, 0]], dtype=np.bool_)
+    groups = group_marked(ranked(scores, relevant))
+    assert groups.ranking.tolist() == [0, 0, 0, 0, 1]
+    assert groups.above.tolist() == [0, 1, 2, 6, 0]
+    assert groups.size.tolist() == [1, 1, 4, 1, 7]
+    assert groups.relevant.tolist() == [1, 1, 2, 1, 1]
+    assert groups.before.tolist() == [0, 1, 2, 4, 0]
+    assert groups.total.tolist() == [5, 1]
+
+
+def test_a_relevant_item_that_leads_does_not_tie_with_the_ranking_before() -> None:
+    scores = np.array(
+        [[0.5, 0.1], [0.1, 0.05]]
+    )  # the one's last score is the other's first
+    relevant = np.array([[1, 0], [1, 0]], dtype=np.bool_)
+    assert group_marked(ranked(scores, relevant)).size.tolist() == [1, 1]

@@ -37,6 +37,8 @@ def test_headlines_are_those_of_the_card(
     codes: bool, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "BLOCK_SCORES", block)
+    monkeypatch.setattr(measure, "PIECE_SCORES", 8 * block)
+    monkeypatch.setattr(measure, "FEWEST_MULTIPLIED", 1)
     query, gallery = side(0, 63, codes=codes), side(1, 50, codes=codes)
     report = evaluate_direction(A2V, query, gallery)
     by_class = average_precision_by_class(A2V, query, gallery)

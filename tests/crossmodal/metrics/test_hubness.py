@@ -5,11 +5,14 @@ import pytest
 from scipy import stats
 
 from crossmodal.metrics.hubness import occur, share_never_retrieved, skewness
-from crossmodal.metrics.ranking import Ranked, rank
+from crossmodal.metrics.ranking import REMOVED, Ranked, rank, score_keys
 
 
 def ranked(scores: np.ndarray, own_row: np.ndarray | None = None) -> Ranked:
-    return rank(scores, np.full(len(scores), -1) if own_row is None else own_row)
+    keys = score_keys(scores)
+    if own_row is not None:
+        keys[np.arange(len(keys)), own_row] = REMOVED
+    return rank(keys, own_row)
 
 
 def test_occurrence_counts_the_queries_whose_first_ten_hold_a_row() -> None:
