@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from crossmodal.media.decoder import Decoder
 from index.collection import Collection
-from service import documentation, schemas
+from service import documentation, item_documentation, schemas
 from service.cors import Cors
 from service.envelope import Envelope
 from service.handlers import add_handlers
@@ -27,6 +27,7 @@ from service.routes import (
     metrics,
     reference,
     search,
+    writes,
 )
 from service.routes import (
     collection as collection_route,
@@ -51,6 +52,7 @@ ROUTERS = (
     embed.router,
     evaluate.router,
     items.router,
+    writes.router,
     collection_route.router,
     health.router,
     metrics.router,
@@ -120,7 +122,8 @@ def _describe(app: FastAPI) -> None:
                 routes=app.routes,
             )
             app.openapi_schema = documentation.complete(
-                schema, (EvaluationRequest, schemas.FieldError)
+                schema,
+                (EvaluationRequest, schemas.FieldError, *item_documentation.MODELS),
             )
         return app.openapi_schema
 

@@ -169,6 +169,21 @@ def collection(data_directory: Path) -> Iterator[Collection]:
         yield opened
 
 
+@pytest.fixture
+def copied(data_directory: Path, tmp_path: Path) -> Path:
+    """A copy of the data directory, to be changed."""
+    copy = tmp_path / "data"
+    shutil.copytree(data_directory, copy)
+    return copy
+
+
+@pytest.fixture
+def writable(copied: Path) -> Iterator[Collection]:
+    """The copy, opened for writing."""
+    with Collection.open(copied, write=True, reserve_bytes=0) as opened:
+        yield opened
+
+
 Connect = Callable[..., Any]
 
 

@@ -54,6 +54,7 @@ def served(data_directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]
         cwd=ROOT,
         env=environment(
             PORT=str(port),
+            READ_ONLY="true",  # others read the same directory
             HEADER_TIMEOUT_S="3",
             BODY_WINDOW_S="2",
             MAX_CONNECTIONS="40",
