@@ -13,7 +13,7 @@ from crossmodal.modality import Modality
 MakeBundle = Callable[..., Path]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
     """Return a function that writes a bundle: a random matrix and L2 norm per modality.
 
