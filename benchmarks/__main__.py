@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import machine
+from crossmodal.machine import machine
 
-BENCHMARKS = ("evaluation", "uploads", "vectors")
+BENCHMARKS = ("capacity", "evaluation", "uploads", "vectors")
 NAMED = ("kernel_accuracy", "large_evaluation")
 OUT = Path("var/bench")
 

@@ -15,8 +15,8 @@ import time
 import numpy as np
 import scipy
 
-from benchmarks.machine import machine
 from crossmodal.embeddings import normalize
+from crossmodal.machine import machine
 from crossmodal.metrics.card import Judged, evaluate
 from crossmodal.modality import Modality
 

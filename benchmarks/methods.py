@@ -19,9 +19,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import machine
 from benchmarks.method_fit import HEADLINE
 from crossmodal.features import write_features
+from crossmodal.machine import machine
 from training.datasets.shapes import SHAPES
 from training.demo.features import Difficulty, make_features
 from training.methods.catalog import METHODS

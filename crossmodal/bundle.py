@@ -14,12 +14,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from crossmodal.confidence import Confidence, parse_confidence
 from crossmodal.durable import sha256_file, write_json
 from crossmodal.encoder import Encoder, OnnxEncoder
-from crossmodal.errors import BundleError
+from crossmodal.errors import BundleError, DataError
 from crossmodal.frontends.catalog import restore_frontend
 from crossmodal.frontends.frontend import FrontEnd, FrontEndSpec, parse_spec
-from crossmodal.modality import Modality, parse_modality
+from crossmodal.modality import Direction, Modality, parse_direction, parse_modality
 
 BUNDLE_FORMAT = 1
 MANIFEST = "manifest.json"
@@ -30,11 +31,14 @@ class EncoderSpec:
     """One modality's encoder: its graph and the features it takes.
 
     ``frontend`` is None where features came ready made; media is then refused.
+    ``sequences`` says that the graph takes a clip's steps (time, ``input_dim``) instead of
+    one pooled row.
     """
 
     file: str
     input_dim: int
     frontend: FrontEndSpec | None = None
+    sequences: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,8 @@ class BundleManifest:
 
     ``same_modality_mask`` lists the embedding's dimensions to set to zero in the query
     when query and gallery are of one modality; ``fit`` tells the data, split, seed and
-    settings of the fit; ``files`` maps each file to its sha256.
+    settings of the fit; ``confidence`` maps directions to what their scores mean, empty
+    where that was not fitted; ``files`` maps each file to its sha256.
     """
 
     method: str
@@ -52,6 +57,7 @@ class BundleManifest:
     classes: tuple[str, ...] = ()
     same_modality_mask: tuple[int, ...] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)
+    confidence: Mapping[Direction, Confidence] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     format: int = BUNDLE_FORMAT
 
@@ -120,7 +126,11 @@ class Bundle:
             graph = (self.directory / spec.file).read_bytes()
             refuse_external_data(graph, spec.file)
             self._encoders[modality] = OnnxEncoder(
-                graph, input_dim=spec.input_dim, dim=self.manifest.dim, name=spec.file
+                graph,
+                input_dim=spec.input_dim,
+                dim=self.manifest.dim,
+                name=spec.file,
+                sequences=spec.sequences,
             )
         return self._encoders[modality]
 
@@ -142,7 +152,9 @@ def write_manifest(directory: Path, manifest: BundleManifest) -> BundleManifest:
         if path.is_file() and path.name != MANIFEST
     }
     whole = replace(manifest, files=files)
-    write_json(directory / MANIFEST, asdict(whole))
+    confidence = {str(d): given.to_json() for d, given in sorted(whole.confidence.items())}
+    value = asdict(replace(whole, confidence={})) | {"confidence": confidence}
+    write_json(directory / MANIFEST, value)
     return whole
 
 
@@ -178,10 +190,14 @@ def _parse(raw: bytes, name: str) -> BundleManifest:
                     "encoders": encoders,
                     "classes": tuple(value["classes"]),
                     "same_modality_mask": tuple(value["same_modality_mask"]),
+                    "confidence": {
+                        parse_direction(direction): parse_confidence(given)
+                        for direction, given in value.get("confidence", {}).items()
+                    },
                 }
             )
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, DataError) as error:
         raise BundleError(f"{name}: {MANIFEST} is damaged or not of a bundle") from error
     return manifest
 

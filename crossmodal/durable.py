@@ -27,11 +27,15 @@ def sync_directory(directory: Path) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write the whole file in one step: readers see the old content or the new."""
     draft = path.with_name(path.name + ".new")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)  # on a full disk its space is needed
+        raise
     sync_directory(path.parent)
 
 

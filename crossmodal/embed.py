@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from crossmodal.bundle import Bundle
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import FrontEndError, ShapeError
 from crossmodal.features import mean_over_time
-from crossmodal.frontends.frontend import FrontEnd, Pooled
+from crossmodal.frontends.frontend import Features, FrontEnd, Pooled
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
 
@@ -35,8 +35,17 @@ def clip_features(
     *,
     start_s: float = 0.0,
     end_s: float | None = None,
-) -> tuple[Mapping[Modality, Pooled], float, Mapping[str, float]]:
-    """Return one pooled row per modality, the clip's seconds and the stages' ms.
+    keep_steps: Collection[Modality] = (),
+) -> tuple[Mapping[Modality, Features | Pooled], float, Mapping[str, float]]:
+    """Return features by modality, the clip's seconds and the stages' ms.
+
+    Args:
+        source: The clip, or its file.
+        frontends: What computes the features.
+        decoder: What reads the clip.
+        start_s: Where in the clip to begin, in seconds.
+        end_s: Where to end; None is its end.
+        keep_steps: Modalities whose features stay (time, dim); the others' are pooled.
 
     Raises:
         MediaError: If the clip cannot be decoded or lacks a track asked for.
@@ -46,13 +55,13 @@ def clip_features(
     requests = {modality: frontend.request for modality, frontend in frontends.items()}
     clip = decoder.decode(source, requests, start_s=start_s, end_s=end_s)
     decoded = time.perf_counter()
-    pooled = {
-        modality: frontend.pool(frontend.extract(clip.tracks[modality]))
-        for modality, frontend in frontends.items()
-    }
+    features: dict[Modality, Features | Pooled] = {}
+    for modality, frontend in frontends.items():
+        steps = frontend.extract(clip.tracks[modality])
+        features[modality] = steps if modality in keep_steps else frontend.pool(steps)
     ended = time.perf_counter()
     took_ms = {"decode": 1e3 * (decoded - started), "features": 1e3 * (ended - decoded)}
-    return pooled, clip.duration_s, took_ms
+    return features, clip.duration_s, took_ms
 
 
 def embed_clip(
@@ -72,13 +81,18 @@ def embed_clip(
         BundleError: If the bundle has no encoder for a modality.
     """
     frontends = {modality: media_frontend(bundle, modality) for modality in modalities}
-    pooled, duration_s, took_ms = clip_features(
-        source, frontends, decoder, start_s=start_s, end_s=end_s
+    features, duration_s, took_ms = clip_features(
+        source,
+        frontends,
+        decoder,
+        start_s=start_s,
+        end_s=end_s,
+        keep_steps=[m for m in modalities if bundle.spec(m).sequences],
     )
     started = time.perf_counter()
     embeddings = {
-        modality: bundle.encoder(modality).embed(row[None, :])
-        for modality, row in pooled.items()
+        modality: bundle.encoder(modality).embed(rows[None])
+        for modality, rows in features.items()
     }
     encode_ms = 1e3 * (time.perf_counter() - started)
     return EmbeddedClip(
@@ -96,7 +110,8 @@ def embed_features(
     Args:
         bundle: Whose encoder to use.
         modality: The modality the features are of.
-        features: One pooled row (input_dim,), or the front end's rows (time, dim).
+        features: One pooled row (input_dim,), or the front end's rows (time, dim); the
+            latter alone where the encoder takes sequences.
 
     Raises:
         ShapeError: If the shape fits neither, or a value is not finite.
@@ -104,21 +119,21 @@ def embed_features(
     spec = bundle.spec(modality)
     array = np.asarray(features)
     step_dim = spec.frontend.dim if spec.frontend else spec.input_dim
-    pooled_fits = array.ndim == 1 and array.shape[0] == spec.input_dim
+    pooled_fits = array.shape == (spec.input_dim,) and not spec.sequences
     rows_fit = array.ndim == 2 and array.shape[0] > 0 and array.shape[1] == step_dim
     if not pooled_fits and not rows_fit:
+        pooled = "" if spec.sequences else f"({spec.input_dim},) or "
         raise ShapeError(
-            f"expected {modality} features ({spec.input_dim},) or (time, {step_dim}), "
-            f"got {array.shape}"
+            f"expected {modality} features {pooled}(time, {step_dim}), got {array.shape}"
         )
     with np.errstate(over="ignore"):
         rows = array.astype(np.float32)
     if not np.isfinite(rows).all():
         raise ShapeError("features must be finite numbers")
-    if rows.ndim == 2:
+    if rows.ndim == 2 and not spec.sequences:
         frontend = bundle.frontend(modality)
         rows = frontend.pool(rows) if frontend else mean_over_time(rows)
-    return bundle.encoder(modality).embed(rows[None, :])
+    return bundle.encoder(modality).embed(rows[None])
 
 
 def media_frontend(bundle: Bundle, modality: Modality) -> FrontEnd:

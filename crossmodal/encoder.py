@@ -1,6 +1,7 @@
 """Encoders: features of one modality to embeddings, run by ONNX Runtime.
 
-Rows are encoded one at a time. Matrix products of different shapes differ in the last
+An encoder takes pooled rows (items, dim) or sequences of any length (items, time, dim).
+Items are encoded one at a time. Matrix products of different shapes differ in the last
 bits, so a batch would let an item's companions move it within near-ties; alone, an
 embedding is the same bit for bit wherever and whenever it is computed.
 """
@@ -17,28 +18,33 @@ from jaxtyping import Float32
 from crossmodal.embeddings import Embeddings, check_unit
 from crossmodal.errors import BundleError, ShapeError
 
-InputFeatures = Float32[np.ndarray, "items input_dim"]
+InputFeatures = Float32[np.ndarray, "items *time input_dim"]
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Turns pooled features of one modality into embeddings."""
+    """Turns features of one modality, pooled rows or sequences, into embeddings."""
 
     dim: int
     input_dim: int
 
     def embed(self, features: InputFeatures) -> Embeddings:
-        """Return one unit-norm embedding per row, in order.
+        """Return one unit-norm embedding per item, in order.
 
         Raises:
-            ShapeError: If the width is wrong or a value is not finite.
+            ShapeError: If the shape is wrong or a value is not finite.
         """
 
 
 class OnnxEncoder:
-    """An exported graph: input ``features`` (batch, d), output ``embedding``."""
+    """An exported graph: input ``features``, output ``embedding``.
 
-    def __init__(self, graph: bytes, *, input_dim: int, dim: int, name: str) -> None:
+    Features are (batch, d), or (batch, time, d) with a time axis of any length.
+    """
+
+    def __init__(
+        self, graph: bytes, *, input_dim: int, dim: int, name: str, sequences: bool = False
+    ) -> None:
         """Load a graph whose external data, if any, was refused before.
 
         Raises:
@@ -66,24 +72,41 @@ class OnnxEncoder:
                 f"{name}: the manifest says {input_dim} -> {dim}, the graph "
                 f"{inputs['features'][-1]} -> {outputs['embedding'][-1]}"
             )
+        if len(inputs["features"]) != (3 if sequences else 2):
+            wanted = "sequences" if sequences else "pooled rows"
+            raise BundleError(
+                f"{name}: the manifest says {wanted}, the graph takes features of shape "
+                f"{inputs['features']}"
+            )
         self.input_dim = input_dim
         self.dim = dim
+        self._axes = len(inputs["features"])
 
     @classmethod
-    def open(cls, path: Path, *, input_dim: int, dim: int) -> OnnxEncoder:
+    def open(
+        cls, path: Path, *, input_dim: int, dim: int, sequences: bool = False
+    ) -> OnnxEncoder:
         """Load the graph of a file; the caller has checked its checksum."""
-        return cls(path.read_bytes(), input_dim=input_dim, dim=dim, name=path.name)
+        return cls(
+            path.read_bytes(),
+            input_dim=input_dim,
+            dim=dim,
+            name=path.name,
+            sequences=sequences,
+        )
 
     def embed(self, features: InputFeatures) -> Embeddings:
-        """Return one unit-norm embedding per row, in order.
+        """Return one unit-norm embedding per item, in order.
 
         Raises:
-            ShapeError: If the width is wrong, a value is not finite, or the graph's
-                answer has no unit norm.
+            ShapeError: If the shape is wrong, a value is not finite, or the graph's answer
+                has no unit norm.
         """
-        if features.ndim != 2 or features.shape[1] != self.input_dim:
+        fits = features.ndim == self._axes and features.shape[-1] == self.input_dim
+        if not fits or 0 in features.shape[1:]:
+            time = "time, " if self._axes == 3 else ""
             raise ShapeError(
-                f"expected features (items, {self.input_dim}), got {features.shape}"
+                f"expected features (items, {time}{self.input_dim}), got {features.shape}"
             )
         if not np.isfinite(features).all():
             raise ShapeError("features must be finite numbers")

@@ -16,7 +16,9 @@ CrossmodalError
 ├── BundleError              an exported bundle is incomplete or incompatible
 ├── CollectionError          a data directory is damaged, foreign or locked
 │   ├── ModelMismatchError       it was embedded by another bundle
-│   └── CollectionLockedError    another process holds it
+│   ├── CollectionLockedError    another process holds it
+│   └── StorageFullError         too little space is left to write
+├── IdempotencyConflictError an idempotency key came back with another request
 ├── UnknownItemError         no stored item, or no stored vector of it, bears the id
 └── ConfigError              a setting is missing, unknown or out of range
 """
@@ -88,6 +90,14 @@ class ModelMismatchError(CollectionError):
 
 class CollectionLockedError(CollectionError):
     """Another process holds the data directory."""
+
+
+class StorageFullError(CollectionError):
+    """Too little space is left on the disk to write; searching and deleting still work."""
+
+
+class IdempotencyConflictError(CrossmodalError):
+    """An idempotency key came back with another request than the one it stands for."""
 
 
 class UnknownItemError(CrossmodalError):

@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int64
 
-from crossmodal.errors import DataError
+from crossmodal.faults import fault
+from crossmodal.frontends.catalog import restore_frontend
 from crossmodal.frontends.frontend import FrontEndSpec
 from crossmodal.modality import Modality
 
@@ -28,6 +29,8 @@ class ModalityFeatures:
     rows, also of other modalities, that show one event; ``group`` for rows that must
     stay on one side of a split. ``media`` is the sha256 of the file a row was computed
     from and ``duration`` the seconds of the stretch that was read, NaN if not known.
+    ``length`` is how many of a row's steps are its own, the rest being padding at its end;
+    1 where features have no time axis.
     """
 
     features: Float32[np.ndarray, "items *time dim"]
@@ -40,35 +43,67 @@ class ModalityFeatures:
     end: Float64[np.ndarray, "items"]
     media: Strings
     duration: Float64[np.ndarray, "items"]
+    length: Int64[np.ndarray, "items"]
     frontend: FrontEndSpec | None = None
 
     def __post_init__(self) -> None:
         count = len(self.features)
-        for column in (*TEXTS, *TIMES):
+        for column in (*TEXTS, *TIMES, "length"):
             if len(getattr(self, column)) != count:
-                raise DataError(
-                    f"{column} has {len(getattr(self, column))} rows, features {count}"
-                )
+                found = f"has {len(getattr(self, column))} rows, features {count}"
+                raise fault(column, found, "row i of both must be one item")
         if self.features.ndim not in (2, 3) or 0 in self.features.shape[1:]:
-            raise DataError(
-                "features must be (items, dim) or (items, time, dim), got "
-                f"{self.features.shape}"
-            )
+            expected = "expected (items, dim) or (items, time, dim)"
+            raise fault("features", f"has shape {self.features.shape}", expected)
         within_item = tuple(range(1, self.features.ndim))
         finite = np.isfinite(self.features).all(axis=within_item)
         if not finite.all():
             row = int(np.flatnonzero(~finite)[0])
-            raise DataError(f"features of row {row} (id {self.id[row]}) are not finite")
+            found = f"row {row} (id {self.id[row]}) is not finite"
+            raise fault("features", found, "compute that row again or leave it out")
+        check_lengths("length", self.length, self.features)
 
     def __len__(self) -> int:
         return len(self.features)
 
     @property
+    def steps(self) -> int:
+        """How many steps the time axis has, padding included; 1 without one."""
+        return self.features.shape[1] if self.timed else 1
+
+    @property
+    def timed(self) -> bool:
+        """Whether features are (items, time, dim)."""
+        return self.features.ndim == 3
+
+    def item(self, row: int) -> Float32[np.ndarray, "*time dim"]:
+        """Return the features of one row, without padding."""
+        own: np.ndarray = self.features[row]
+        return own[: self.length[row]] if self.timed else own
+
+    @property
     def pooled(self) -> Float32[np.ndarray, "items dim"]:
-        """One row per item: the features, or their mean over time."""
-        if self.features.ndim == 2:
+        """One row per item: the features, or what the front end makes of their steps.
+
+        Features that came without a front end are averaged over time.
+
+        Raises:
+            FrontEndError: If this build's front end is not the one that made the steps.
+        """
+        if not self.timed:
             return self.features
-        return mean_over_time(self.features)
+        if self.frontend is None and (self.length == self.steps).all():
+            return mean_over_time(self.features)
+        pool = restore_frontend(self.frontend).pool if self.frontend else mean_over_time
+        return np.stack([pool(self.item(row)) for row in range(len(self))])
+
+    @property
+    def sequences(self) -> Float32[np.ndarray, "items time dim"] | None:
+        """Every item's steps, NaN where it has none any more; None without a time axis."""
+        if not self.timed:
+            return None
+        own = (np.arange(self.steps) < self.length[:, None])[:, :, None]
+        return self.features if own.all() else np.where(own, self.features, np.nan)
 
     def take(self, rows: Rows) -> ModalityFeatures:
         """Return the rows selected by an index array or a mask, in that order."""
@@ -82,6 +117,20 @@ class ModalityFeatures:
     def of_split(self, split: str) -> ModalityFeatures:
         """Return the rows of one split; ``all`` returns every row."""
         return self if split == "all" else self.take(self.split == split)
+
+
+def check_lengths(field: str, length: np.ndarray, features: np.ndarray) -> None:
+    """Check that every row has steps of its own, and no more than there are.
+
+    Raises:
+        DataError: If one does not; the message names the field and the row.
+    """
+    steps = features.shape[1] if features.ndim == 3 else 1
+    wrong = (length < 1) | (length > steps)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        expected = f"expected 1 to {steps}, the steps that features have"
+        raise fault(field, f"row {row} is {length[row]}", expected)
 
 
 def mean_over_time(
@@ -118,10 +167,15 @@ def table(
     end: Any = None,
     media: Any = None,
     duration: Any = None,
+    length: Any = None,
     frontend: FrontEndSpec | None = None,
 ) -> ModalityFeatures:
-    """Return one modality's table; columns left out are filled with not-known."""
+    """Return one modality's table; columns left out are filled with not-known.
+
+    Without ``length``, every row has as many steps as there are.
+    """
     count = len(features)
+    steps = features.shape[1] if features.ndim == 3 else 1
     blank = np.full(count, "", dtype=object)
 
     def column(values: Any) -> Strings:
@@ -143,5 +197,6 @@ def table(
         end=seconds(end, np.nan),
         media=column(media),
         duration=seconds(duration, np.nan),
+        length=np.full(count, steps) if length is None else np.asarray(length, np.int64),
         frontend=frontend,
     )

@@ -1,8 +1,10 @@
 """Features files: HDF5 in our layout or the literature's.
 
 Ours holds a group per modality with ``features`` (items, dim) or (items, time, dim),
-``id``, ``label``, ``split``, ``pair``, ``group``, ``start``, ``end``, and the front end's
-description as attributes. For the literature's see ``crossmodal.literature``.
+``id``, ``label``, ``split``, ``pair``, ``group``, ``start``, ``end``, with a time axis
+``length`` (how many of a row's steps are its own, from the first; all if left out), and
+the front end's description as attributes. For the literature's see
+``crossmodal.literature``.
 """
 
 from __future__ import annotations
@@ -12,18 +14,21 @@ from dataclasses import asdict
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from crossmodal.errors import DataError, ModalityError
+from crossmodal.faults import fault, naming
 from crossmodal.feature_tables import (
     TEXTS,
     TIMES,
     FeaturesFile,
     ModalityFeatures,
+    check_lengths,
     mean_over_time,
     table,
 )
 from crossmodal.frontends.frontend import FrontEndSpec, parse_spec
-from crossmodal.hdf5 import field, numbers, seconds, strings
+from crossmodal.hdf5 import field, numbers, seconds, strings, whole_numbers
 from crossmodal.items import SPLITS
 from crossmodal.literature import (
     DEFAULT,
@@ -43,6 +48,9 @@ __all__ = [
 ]
 
 FORMAT = 1
+NEEDED = ("features", "id", "label", "split")
+READING_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
+"""What h5py and numpy raise of a file that is cut short, damaged or made to mislead."""
 _TEXT = h5py.string_dtype("utf-8")
 
 
@@ -59,6 +67,8 @@ def write_features(path: Path, data: FeaturesFile) -> None:
                 group.create_dataset(column, data=list(getattr(rows, column)), dtype=_TEXT)
             for column in TIMES:
                 group.create_dataset(column, data=getattr(rows, column))
+            if rows.timed:
+                group.create_dataset("length", data=rows.length)
             if rows.frontend is not None:
                 group.attrs["frontend"] = json.dumps(asdict(rows.frontend))
     draft.replace(path)
@@ -76,44 +86,48 @@ def read_features(path: Path, options: LiteratureOptions = DEFAULT) -> FeaturesF
             fields contradict each other; the message names the file and the field.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with naming(path), h5py.File(path, "r") as file:
             if is_literature(file):
                 return read_literature(file, path, options)
             return _read_ours(file, path)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    except (OSError, RuntimeError, KeyError) as error:
+    except READING_ERRORS as error:
         if not path.exists():
             raise DataError(f"{path}: no such file") from error
-        raise DataError(f"{path}: not a readable HDF5 file ({error})") from error
+        cause = " ".join(str(error).split())
+        raise DataError(
+            f"{path}: not a readable HDF5 file ({cause}); copy or make it again"
+        ) from error
 
 
 def _read_ours(file: h5py.File, path: Path) -> FeaturesFile:
     version = file.attrs.get("format", FORMAT)
-    if version != FORMAT:
-        raise DataError(f"format is {version}, this build reads {FORMAT}")
+    if not np.array_equal(version, FORMAT):
+        raise DataError(
+            f"attribute format: is {version}; this build reads {FORMAT}, prepare it again"
+        )
     modalities = {}
     for name in file:
         group = file.get(name) if _is_own(file, name) else None
         if not isinstance(group, h5py.Group) or "features" not in group:
-            raise DataError(
-                f"field {name!r} is neither of this project's layout (a group per modality "
-                "with 'features') nor of the literature's ('audio_train', 'lab_train', …)"
+            raise fault(
+                name,
+                "belongs to no known layout",
+                "expected this project's, a group per modality with 'features', or the "
+                "literature's, 'audio_train', 'lab_train' and so on",
             )
         try:
             modality = parse_modality(name)
         except ModalityError as error:
-            raise DataError(str(error)) from error
+            raise fault(name, "is no modality", str(error)) from error
         modalities[modality] = _read_table(group, name)
     if not modalities:
-        raise DataError("the file holds no modality")
+        raise DataError("the file holds no field; expected a group per modality")
     return FeaturesFile(str(file.attrs.get("name", path.stem)), modalities)
 
 
 def _read_table(group: h5py.Group, name: str) -> ModalityFeatures:
-    missing = {"id", "label", "split"} - set(group)
-    if missing:
-        raise DataError(f"{name}: missing field {', '.join(sorted(missing))}")
+    for column in NEEDED:
+        field(group, column)
     features = numbers(field(group, "features"), f"{name}/features")
     texts = {
         column: strings(field(group, column), f"{name}/{column}")
@@ -125,19 +139,31 @@ def _read_table(group: h5py.Group, name: str) -> ModalityFeatures:
         for column in TIMES
         if column in group
     }
+    own = {
+        column: whole_numbers(field(group, column), f"{name}/{column}")
+        for column in ("length",)
+        if column in group
+    }
     lengths = {column: len(values) for column, values in texts.items()}
     lengths |= {column: len(values) for column, values in times.items()}
+    lengths |= {column: len(values) for column, values in own.items()}
     for column, length in lengths.items():
         if length != len(features):
-            raise DataError(
-                f"{name}/{column} has {length} rows, {name}/features {len(features)}"
+            raise fault(
+                f"{name}/{column}",
+                f"has {length} rows, {name}/features {len(features)}",
+                "row i of both must be one item",
             )
     unknown = set(texts["split"]) - {*SPLITS, ""}
     if unknown:
-        raise DataError(
-            f"{name}/split holds {min(unknown)!r}; expected {', '.join(SPLITS)} or nothing"
+        raise fault(
+            f"{name}/split",
+            f"holds {min(unknown)!r}",
+            f"expected {', '.join(SPLITS)} or nothing",
         )
-    return table(features, **texts, **times, frontend=_frontend(group, name))
+    if "length" in own:
+        check_lengths(f"{name}/length", own["length"], features)
+    return table(features, **texts, **times, **own, frontend=_frontend(group, name))
 
 
 def _frontend(group: h5py.Group, name: str) -> FrontEndSpec | None:
@@ -148,7 +174,8 @@ def _frontend(group: h5py.Group, name: str) -> FrontEndSpec | None:
         return parse_spec(json.loads(text))
     except (ValueError, TypeError, KeyError, ModalityError) as error:
         raise DataError(
-            f"{name}: attribute frontend is no front end's description"
+            f"attribute {name}.frontend: is no front end's description; prepare the file "
+            "again, or delete the attribute of features made elsewhere"
         ) from error
 
 

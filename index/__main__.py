@@ -14,6 +14,7 @@ from rich.text import Text
 
 from crossmodal import console
 from crossmodal.console import Format
+from index.backup import back_up
 from index.build import EVERY_SPLIT
 from index.build import build as build_collection
 from index.collection import Collection
@@ -87,6 +88,34 @@ def info(directory: Data, output: FormatOption = Format.TABLE) -> None:
         console.print_json(known)
     else:
         _print_table({name: _text(value) for name, value in known.items()})
+
+
+@app.command()
+def compact(directory: Data, output: FormatOption = Format.TABLE) -> None:
+    """Make the index files anew from everything stored."""
+    with Collection.open(directory, write=True) as collection:
+        manifest = collection.compact()
+    if output is Format.JSON:
+        console.print_json(asdict(manifest))
+        return
+    bases = ", ".join(f"{base.count} {m}" for m, base in sorted(manifest.bases.items()))
+    console.note(f"{bases} vectors, up to write {manifest.seq}")
+    print(directory)
+
+
+@app.command()
+def backup(
+    directory: Data,
+    out: Annotated[Path, typer.Option(help="The copy to make; a new directory.")],
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Copy a data directory, also while it is served; the copy can be served itself."""
+    made = back_up(directory, out)
+    if output is Format.JSON:
+        console.print_json(asdict(made))
+        return
+    console.note(f"{made.items} items and {made.media} media files, up to write {made.seq}")
+    print(out)
 
 
 @app.command()

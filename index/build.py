@@ -14,20 +14,23 @@ from pathlib import Path
 from crossmodal.bundle import MANIFEST, Bundle
 from crossmodal.durable import sync_directory, write_bytes
 from crossmodal.errors import ConfigError, DataError
+from crossmodal.faults import naming
 from crossmodal.features import FeaturesFile, read_features
 from crossmodal.items import SPLITS, SourceItem
 from crossmodal.modality import Modality
 from crossmodal.sources import read_source
-from index.collection import BUNDLE, INDEX, MEDIA, STAGING, model_of
+from index.collection import BUNDLE, MEDIA, STAGING, model_of
 from index.database import DATABASE
 from index.known_features import KnownFeatures
 from index.loading import read_galleries
 from index.lock import LOCK, DirectoryLock
 from index.manifest import publish
 from index.media import MediaFiles
+from index.new_items import NewItem
 from index.source_features import embed_tables, served_tables
 from index.source_media import Skipped, embed_media
-from index.store import NewItem, Store
+from index.store import Store
+from index.write_path import INDEX
 
 EVERY_SPLIT = "all"
 ITEMS_PER_COMMIT = 256
@@ -131,7 +134,8 @@ class _Plan:
 
 
 def _known_features(path: Path, bundle: Bundle) -> KnownFeatures:
-    known = KnownFeatures(served_tables(read_features(path), bundle))
+    with naming(path):
+        known = KnownFeatures(served_tables(read_features(path), bundle))
     if not len(known):
         raise DataError(
             f"{path}: no row says which file it was computed from; it was not prepared "
@@ -144,7 +148,8 @@ def _outcomes(
     source: Path, plan: _Plan, media: MediaFiles | None
 ) -> Iterator[NewItem | Skipped]:
     if _is_features_file(source):
-        yield from _from_features(read_features(source), plan)
+        with naming(source):
+            yield from _from_features(read_features(source), plan)
     else:
         yield from _from_media(read_source(source), plan, media)
 
@@ -153,7 +158,7 @@ def _from_features(data: FeaturesFile, plan: _Plan) -> Iterator[NewItem | Skippe
     part = data.of_split(plan.split)
     total = sum(len(table) for table in served_tables(part, plan.bundle).values())
     if not total:
-        raise DataError(f"{data.name}: no row belongs to split {plan.split}")
+        raise DataError(f"no row belongs to split {plan.split}")
     with plan.progress("Embedding features", total) as advance:
         yield from embed_tables(part, plan.bundle, workers=plan.workers, advance=advance)
 

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, UnknownItemError
+from index.compaction import CompactionPolicy
 from index.database import DATABASE
-from index.loading import Model, load_view
+from index.loading import Model, load
 from index.lock import DirectoryLock
+from index.manifest import IndexManifest
 from index.media import MediaFiles, media_type
+from index.new_items import check_item
+from index.operations import Idempotency, Operation, Put, Receipt
 from index.store import Store
 from index.view import View
+from index.write_path import INDEX, RESERVE_BYTES, WritePath, WriteSettings
 
-BUNDLE, INDEX, MEDIA, STAGING = "bundle", "index", "media", "staging"
+BUNDLE, MEDIA, STAGING = "bundle", "media", "staging"
 
 
 class Collection:
     """What is stored under one data directory, with the bundle that made it.
 
-    ``view`` is the current snapshot; take it once per request. ``degraded`` says why the
-    index files could not be used, None if they were: answers are the same either way.
+    ``view`` is the newest snapshot; take it once per request. While ``degraded`` says
+    why the index files could not be used, answers are the same as otherwise.
+    Opened for writing, `submit` changes it; any thread may.
     """
 
     def __init__(
@@ -34,26 +41,53 @@ class Collection:
         store: Store,
         lock: DirectoryLock,
         *,
-        write: bool,
+        settings: WriteSettings | None,
     ) -> None:
         """Use `Collection.open`."""
+        reached = settings.reached if settings else lambda point: None
         self.directory = directory
         self.bundle = bundle
         self._store = store
         self._lock = lock
-        self._media = MediaFiles(directory / MEDIA, directory / STAGING)
-        loaded = load_view(store, directory / INDEX, model_of(bundle), write=write)
-        self.view: View = loaded.view
-        self.degraded = loaded.degraded
+        self._media = MediaFiles(directory / MEDIA, directory / STAGING, reached)
+        model = model_of(bundle)
+        loaded = load(store, directory / INDEX, model, write=settings is not None)
+        self._dim = model.dim
+        self._view = loaded.builder.view
+        self._degraded = loaded.degraded
+        self._writing: WritePath | None = None
+        if settings is not None:
+            self._writing = WritePath(
+                directory,
+                store,
+                self._media,
+                model,
+                loaded.builder,
+                publish=self._publish,
+                degraded=loaded.degraded,
+                settings=settings,
+            )
 
     @classmethod
-    def open(cls, directory: Path, *, write: bool = False) -> Collection:
+    def open(
+        cls,
+        directory: Path,
+        *,
+        write: bool = False,
+        reserve_bytes: int = RESERVE_BYTES,
+        policy: CompactionPolicy | None = None,
+        reached: Callable[[str], None] = lambda point: None,
+    ) -> Collection:
         """Open a data directory after checking lock, database, bundle and index.
 
         Args:
             directory: What `index.build.build` made.
-            write: Whether to hold it alone and repair its index files; otherwise
-                others may read it at the same time and nothing in it is changed.
+            write: Whether to hold it alone, to change it and to repair its index files;
+                otherwise others may read it at the same time and nothing in it changes.
+            reserve_bytes: Space of the disk that puts leave free, so that deletions and
+                checkpoints still fit.
+            policy: When the index files are made anew.
+            reached: Told of the points at which a test may end the process.
 
         Raises:
             CollectionLockedError: If another process holds it.
@@ -74,12 +108,92 @@ class Collection:
                 (directory / INDEX).mkdir(exist_ok=True)
             bundle = Bundle.open(directory / BUNDLE)
             store = Store.open(directory / DATABASE, write=write)
-            return cls(directory, bundle, store, lock, write=write)
+            settings = None
+            if write:
+                settings = WriteSettings(
+                    reserve_bytes=reserve_bytes,
+                    policy=policy or CompactionPolicy(),
+                    reached=reached,
+                )
+            return cls(
+                directory,
+                bundle,
+                store,
+                lock,
+                settings=settings,
+            )
         except BaseException:
             if store is not None:
                 store.close()
             lock.release()
             raise
+
+    @property
+    def view(self) -> View:
+        """The newest snapshot: every submission acknowledged before is part of it."""
+        return self._view
+
+    @property
+    def degraded(self) -> str | None:
+        """Why the index files could not be used; None if they were, or were replaced."""
+        return self._degraded if self._writing is None else self._writing.degraded
+
+    def compact(self) -> IndexManifest:
+        """Make the index files anew from everything stored, and wait for it.
+
+        Searching and writing go on meanwhile. It happens by itself when much was written
+        or deleted, and after an opening that could not use the files.
+
+        Raises:
+            CollectionError: If the collection is closed or was opened for reading, or a
+                stored vector is damaged.
+            OSError: If the files cannot be written; everything is then as before.
+        """
+        return self._write_path().compact()
+
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened for writing."""
+        return self._writing is not None
+
+    def submit(
+        self, *operations: Operation, idempotency: Idempotency | None = None
+    ) -> Future[Receipt]:
+        """Write: puts and deletions, in their order, all of them or none.
+
+        Everything is checked here, and media are copied, on the caller's thread; then
+        the writer's thread commits what arrives together. The future holds the receipt
+        once the writes are durable (fsynced) and part of `view`. Cancelling it before
+        the writer takes it up leaves everything unwritten.
+
+        Args:
+            operations: What to write.
+            idempotency: A client's key; a request that was answered under it before is
+                not written again but answered alike (``replayed``).
+
+        Returns:
+            The receipt, or one of these errors: `IdempotencyConflictError` if the key
+            stands for another request; `StorageFullError` if too little space is left
+            (deletions still work); `CollectionError` if the database cannot be written
+            or the collection was closed meanwhile.
+
+        Raises:
+            DataError: If an id, a label, a segment or metadata are not allowed.
+            ShapeError: If a vector is not finite, or has another width or a bad norm.
+            StorageFullError: If media do not fit on the disk.
+            CollectionError: If the collection is closed or was opened for reading, or
+                no media of a given sha256 are kept.
+        """
+        return self._write_path().submit(operations, idempotency)
+
+    def check(self, put: Put) -> None:
+        """Check what `submit` checks of a put, without writing it.
+
+        Raises:
+            DataError: If the id, the label, a segment or the metadata are not allowed.
+            ShapeError: If a vector is not finite, or has another width or a bad norm.
+        """
+        check_item(put.item, self._dim)
 
     def __enter__(self) -> Collection:
         return self
@@ -93,7 +207,9 @@ class Collection:
         self.close()
 
     def close(self) -> None:
-        """Close the database and give the lock back."""
+        """Finish what was submitted, close the database and give the lock back."""
+        if self._writing is not None:
+            self._writing.close()
         self._store.close()
         self._lock.release()
 
@@ -135,6 +251,14 @@ class Collection:
             "version": view.version,
             "degraded": self.degraded,
         }
+
+    def _write_path(self) -> WritePath:
+        if self._writing is None:
+            raise CollectionError("the collection was opened for reading only")
+        return self._writing
+
+    def _publish(self, view: View) -> None:
+        self._view = view
 
 
 def model_of(bundle: Bundle) -> Model:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
+from crossmodal.durable import sync_directory
 from crossmodal.errors import CollectionError
 
 DATABASE = "items.db"
@@ -102,6 +104,49 @@ def open_database(path: Path, *, write: bool) -> sqlite3.Connection:
             f"{path.name} is damaged or unreadable ({error}); restore a backup"
         ) from error
     return connection
+
+
+def open_beside_writer(path: Path) -> sqlite3.Connection:
+    """Open a file for reading that this process has checked and opened for writing.
+
+    Raises:
+        CollectionError: If that fails.
+    """
+    try:
+        return _connect(path, "ro")
+    except sqlite3.Error as error:
+        raise CollectionError(f"{path.name} cannot be read: {error}") from error
+
+
+def snapshot(connection: sqlite3.Connection, path: Path) -> None:
+    """Write what a connection reads now into a new file, durably.
+
+    Raises:
+        CollectionError: If the file exists, or what is read is damaged.
+    """
+    try:
+        connection.execute("VACUUM INTO ?", (str(path),))
+        copy = _connect(path, "rw")
+        copy.execute("PRAGMA journal_mode = WAL")  # which a copy does not inherit
+        copy.close()
+    except sqlite3.Error as error:
+        raise CollectionError(f"{path.name} cannot be copied: {error}") from error
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
+
+
+def sqlite_version() -> str:
+    """Return the version of SQLite that Python brings, as in ``3.51.3``."""
+    return sqlite3.sqlite_version
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """Return the last number given to an item, a vector or a deletion; 0 when empty."""
+    row = connection.execute(
+        "SELECT seq FROM sqlite_sequence WHERE name = 'log'"
+    ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -22,6 +22,8 @@ class FlatGallery:
     an empty AssertionError, so both are settled before it is called.
     """
 
+    exact = True
+
     def __init__(self, index: faiss.IndexIDMap) -> None:
         """Use `FlatGallery.of` or `FlatGallery.deserialize`."""
         self._index = index  # keeps alive the memory that the arrays below look into

@@ -30,12 +30,14 @@ class Gallery(Protocol):
     """The vectors of one modality, each known by its ``vectors.seq``, ascending.
 
     ``error`` bounds how far a returned score may lie from the exact inner product of a
-    query of norm 1 at most.
+    query of norm 1 at most. ``exact`` tells whether every vector is compared with, so
+    that none better than the last one returned can be missing.
     """
 
     dim: int
     seqs: Seqs
     error: float
+    exact: bool
 
     def __len__(self) -> int:
         """Return the number of vectors."""
@@ -49,6 +51,8 @@ class Gallery(Protocol):
 
 class ExactScan:
     """Brute force in float64: slow, exact, and what other galleries are checked by."""
+
+    exact = True
 
     def __init__(self, gallery: Gallery) -> None:
         """Scan the vectors of another gallery."""

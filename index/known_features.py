@@ -36,7 +36,7 @@ class KnownFeatures:
                     continue
                 end_s = float(table.end[row])
                 segment = Segment(float(table.start[row]), None if isnan(end_s) else end_s)
-                known = KnownRow(table.features[row], duration_s)
+                known = KnownRow(table.item(row), duration_s)
                 self._rows[modality, sha256, segment] = known
 
     def __len__(self) -> int:

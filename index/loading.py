@@ -1,24 +1,21 @@
 """Loading: the store and the index files into a view.
 
 Index files only save time. Whatever is wrong with them, the same view is made from the
-store, and a writer replaces them.
+store. What the store holds beyond the number of CURRENT is the tail; what it no longer
+holds is deleted: the two are joined, so nothing has to be replayed.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from itertools import compress, product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError, ModelMismatchError
 from crossmodal.modality import Modality
 from index.flat import FlatGallery
@@ -27,14 +24,15 @@ from index.manifest import (
     CURRENT,
     IndexManifest,
     describe,
-    publish,
     quarantine,
     read_base,
     read_manifest,
 )
+from index.rows import Rows
 from index.shelf import Shelf
 from index.store import Store, VectorGroup, VectorRows
-from index.view import View
+from index.tail import Tail
+from index.view_builder import ViewBuilder
 
 _log = logging.getLogger(__name__)
 
@@ -48,27 +46,29 @@ class Model(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A view, and why the index files did not serve, or None if they did."""
+    """What makes views of everything stored, and why the index files did not serve.
 
-    view: View
+    ``degraded`` is None if they did.
+    """
+
+    builder: ViewBuilder
     degraded: str | None
 
 
-def load_view(store: Store, index: Path, model: Model, *, write: bool) -> Loaded:
-    """Return the view of everything stored.
+def load(store: Store, index: Path, model: Model, *, write: bool) -> Loaded:
+    """Return what makes the views of everything stored; the first is made already.
 
     Args:
         store: The truth.
         index: The directory of CURRENT and the bases.
         model: The bundle the collection must have been made with.
-        write: Whether to replace index files that are missing, damaged or of another
-            model; without it they stay, and the answer says why they did not serve.
+        write: Whether to set index files aside that are damaged or of another model.
 
     Raises:
         ModelMismatchError: If another bundle made the vectors.
         CollectionError: If the store itself is damaged.
     """
-    unserved = _unserved(store.groups(), model)
+    unserved = unserved_vectors(store.groups(), model)
     rows = {m: store.vector_rows(m, model.id) for m in model.modalities}
     degraded = None
     try:
@@ -78,28 +78,38 @@ def load_view(store: Store, index: Path, model: Model, *, write: bool) -> Loaded
         }
     except CollectionError as error:
         galleries = read_galleries(store, model)
-        if write:
-            manifest = publish(index, galleries, seq=store.seq, model_id=model.id)
-            _log.warning("index rebuilt from the store: %s", error)
-        else:
-            manifest = describe(galleries, seq=store.seq, model_id=model.id)
-            degraded = str(error)
-            _log.warning("index not usable, searching the store instead: %s", error)
+        manifest = describe(galleries, seq=store.seq, model_id=model.id)
+        degraded = str(error)
+        _log.warning("index not usable, searching the store instead: %s", error)
     items = _items(store, rows)
-    shelves = {}
+    shelves, tails = {}, {}
     for modality, found in rows.items():
-        fresh = store.vectors(modality, model.id, model.dim, after=manifest.seq)
-        shelves[modality] = _shelves(galleries[modality], found, fresh, items)
-    view = View(
+        cut = int(np.searchsorted(found.seqs, manifest.seq, side="right"))
+        shelves[modality] = Shelf.of(galleries[modality], rows_of(found, items, cut))
+        tails[modality] = Tail(model.dim)
+        tails[modality].extend(
+            found.seqs[cut:],
+            (items[item_id].id for item_id in found.item_ids[cut:]),
+            found.starts_s[cut:],
+            found.ends_s[cut:],
+            store.vectors(modality, model.id, model.dim, after=manifest.seq),
+        )
+    builder = ViewBuilder(
+        manifest,
+        model.dim,
         seq=store.seq,
-        version=_version(manifest, store.seq),
-        model_id=model.id,
-        dim=model.dim,
         items=items,
-        shelves=shelves,
+        bases=shelves,
+        tails=tails,
         unserved=unserved,
     )
-    return Loaded(view, degraded)
+    return Loaded(builder, degraded)
+
+
+def rows_of(found: VectorRows, items: Mapping[str, StoredItem], count: int) -> Rows:
+    """Return the first rows of those found, sharing the items' own ids."""
+    held = [items[item_id].id for item_id in found.item_ids[:count]]
+    return Rows.of(found.seqs[:count], held, found.starts_s[:count], found.ends_s[:count])
 
 
 def read_galleries(store: Store, model: Model) -> dict[Modality, FlatGallery]:
@@ -117,7 +127,12 @@ def read_galleries(store: Store, model: Model) -> dict[Modality, FlatGallery]:
     }
 
 
-def _unserved(groups: Sequence[VectorGroup], model: Model) -> dict[str, int]:
+def unserved_vectors(groups: Sequence[VectorGroup], model: Model) -> dict[str, int]:
+    """Count the vectors of other models or modalities, by the modality's name.
+
+    Raises:
+        ModelMismatchError: If there are vectors, and none is of the model.
+    """
     models = {group.model_id for group in groups}
     if models and model.id not in models:
         raise ModelMismatchError(
@@ -195,28 +210,3 @@ def _items(store: Store, rows: Mapping[Modality, VectorRows]) -> dict[str, Store
         )
         for row, flags in zip(stored, present, strict=True)
     }
-
-
-def _shelves(
-    base: FlatGallery,
-    rows: VectorRows,
-    fresh: Embeddings,
-    items: Mapping[str, StoredItem],
-) -> list[Shelf]:
-    """Put rows of the base and fresh ones, which follow them, on a shelf each."""
-    held = [items[item_id].id for item_id in rows.item_ids]  # share the strings
-    cut = len(held) - len(fresh)
-    shelves = [
-        Shelf(base, rows.seqs[:cut], held[:cut], rows.starts_s[:cut], rows.ends_s[:cut])
-    ]
-    if len(fresh):
-        tail = FlatGallery.of(rows.seqs[cut:], fresh)
-        shelves.append(
-            Shelf(tail, rows.seqs[cut:], held[cut:], rows.starts_s[cut:], rows.ends_s[cut:])
-        )
-    return shelves
-
-
-def _version(manifest: IndexManifest, seq: int) -> str:
-    content = json.dumps([asdict(manifest), seq], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]

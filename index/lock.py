@@ -49,8 +49,10 @@ class DirectoryLock:
             ) from None
 
     def release(self) -> None:
-        """Give the lock back."""
-        os.close(self._handle)
+        """Give the lock back; doing so twice does not matter."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
 
 
 def _open(path: Path, *, write: bool) -> int:

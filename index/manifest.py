@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -101,21 +101,32 @@ def read_base(directory: Path, manifest: IndexManifest, modality: Modality) -> F
 
 
 def publish(
-    directory: Path, galleries: Mapping[Modality, FlatGallery], *, seq: int, model_id: str
+    directory: Path,
+    galleries: Mapping[Modality, FlatGallery],
+    *,
+    seq: int,
+    model_id: str,
+    reached: Callable[[str], None] = lambda point: None,
 ) -> IndexManifest:
-    """Write every base durably, then CURRENT, then delete all but the last bases.
+    """Write every base durably, then CURRENT, then delete all but the last two of each.
 
     Args:
         directory: The index directory.
         galleries: What to write, one per modality.
         seq: The last write the galleries contain.
         model_id: The bundle that made their vectors.
+        reached: Told of the points at which a test may end the process.
     """
     manifest = describe(galleries, seq=seq, model_id=model_id)
     for modality, base in manifest.bases.items():
         write_bytes(directory / base.file, galleries[modality].serialize())
+        reached("base written")
+    reached("before CURRENT")
     write_json(directory / CURRENT, asdict(manifest))
-    _delete_old(directory, seq)
+    reached("after CURRENT")
+    for path in _old_files(directory, seq):
+        path.unlink()
+        reached("old base deleted")
     return manifest
 
 
@@ -134,6 +145,12 @@ def describe(
             dim=gallery.dim,
         )
     return IndexManifest(seq=seq, model_id=model_id, bases=bases)
+
+
+def oldest_kept(directory: Path) -> int:
+    """Return the lowest number that a base of the directory reaches to; 0 for none."""
+    names = [_BASE_NAME.fullmatch(path.name) for path in directory.iterdir()]
+    return min((int(name[2]) for name in names if name), default=0)
 
 
 def quarantine(path: Path, reason: str) -> None:
@@ -173,10 +190,13 @@ def _read_checked(directory: Path, base: BaseFile, modality: Modality) -> np.nda
     return raw
 
 
-def _delete_old(directory: Path, seq: int) -> None:
-    names = [_BASE_NAME.fullmatch(path.name) for path in directory.iterdir()]
-    seqs = sorted({int(name[2]) for name in names if name}, reverse=True)
+def _old_files(directory: Path, seq: int) -> list[Path]:
+    """Return the bases before the last ones, and drafts that were never finished."""
+    names = {path: _BASE_NAME.fullmatch(path.name) for path in directory.iterdir()}
+    seqs = sorted({int(name[2]) for name in names.values() if name}, reverse=True)
     older = [number for number in seqs if number < seq][GENERATIONS_KEPT - 1 :]
-    for name in names:
-        if name and int(name[2]) in older:
-            (directory / name[0]).unlink()
+    return [
+        path
+        for path, name in names.items()
+        if (name and int(name[2]) in older) or path.suffix == ".new"
+    ]

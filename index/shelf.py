@@ -2,63 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Int64
 
 from crossmodal.embeddings import Embeddings
 from crossmodal.items import Segment
 from index.gallery import Gallery, Seqs
+from index.rows import Rows
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """A gallery and the live ones of its vectors, by ascending seq.
+    """A gallery, its rows, and which of them are live. Not to be changed.
 
-    Vectors of the gallery that are not listed were deleted after it was made. An end of
-    NaN means to the end of the item. Not to be changed.
+    An item that was deleted lives on in the gallery, where nothing is ever changed, and
+    is kept out of every answer by ``live``. Vectors of the gallery that have no row were
+    deleted before the rows were read. An item's rows live and die together; of an id
+    that was stored several times only the last rows can be live.
     """
 
     gallery: Gallery
-    seqs: Seqs
-    item_ids: Sequence[str]
-    starts_s: Float64[np.ndarray, "rows"]
-    ends_s: Float64[np.ndarray, "rows"]
+    rows: Rows
+    live: Bool[np.ndarray, "rows"]
+    item_count: int
+
+    @classmethod
+    def of(cls, gallery: Gallery, rows: Rows) -> Shelf:
+        """Return a shelf on which every row is live."""
+        return cls(gallery, rows, np.ones(len(rows), dtype=bool), len(rows.last))
 
     def __len__(self) -> int:
-        return len(self.item_ids)
+        return int(np.count_nonzero(self.live))
 
     def __contains__(self, item_id: str) -> bool:
-        return item_id in self._last_rows
+        row = self.rows.last.get(item_id, -1)
+        return row >= 0 and bool(self.live[row])
 
     @property
-    def item_count(self) -> int:
-        """How many items have a vector here."""
-        return len(self._last_rows)
+    def seqs(self) -> Seqs:
+        """The number of every row, live or not."""
+        return self.rows.seqs
+
+    @property
+    def item_ids(self) -> Sequence[str]:
+        """The item of every row, live or not."""
+        return self.rows.item_ids
 
     def ids(self) -> list[str]:
-        """Return the id of every item here, each once."""
-        return list(self._last_rows)
+        """Return the id of every live item here, each once."""
+        live = self.live
+        return [item_id for item_id, row in self.rows.last.items() if live[row]]
 
     def rows_of(self, item_id: str) -> list[int]:
-        """Return the rows of an item, ascending; none if it is not here."""
-        rows = []
-        row = self._last_rows.get(item_id, -1)
-        while row >= 0:
-            rows.append(row)
-            row = int(self._previous_rows[row])
-        return rows[::-1]
+        """Return the live rows of an item, ascending; none if it is not here."""
+        return [row for row in self.rows.chain(item_id) if self.live[row]]
 
     def live_rows(self, seqs: Int64[np.ndarray, "found"]) -> Int64[np.ndarray, "live"]:
         """Return the row of each seq that is live."""
         rows = np.searchsorted(self.seqs, seqs)
-        if not len(self):
+        if not len(self.rows):
             return rows[:0]
-        rows[rows == len(self)] = 0
-        live: np.ndarray = rows[self.seqs[rows] == seqs]
+        rows[rows == len(self.rows)] = 0
+        live: np.ndarray = rows[(self.seqs[rows] == seqs) & self.live[rows]]
         return live
 
     def vectors(self, rows: Int64[np.ndarray, "wanted"]) -> Embeddings:
@@ -67,20 +75,14 @@ class Shelf:
 
     def segment(self, row: int) -> Segment:
         """Return where in its item the row lies."""
-        start_s, end_s = self.starts_s.item(row), self.ends_s.item(row)
-        return Segment(start_s, end_s if end_s == end_s else None)
+        return self.rows.segment(row)
 
-    @cached_property
-    def _last_rows(self) -> Mapping[str, int]:
-        return dict(zip(self.item_ids, range(len(self)), strict=True))
-
-    @cached_property
-    def _previous_rows(self) -> Int64[np.ndarray, "rows"]:
-        """The row before each row that belongs to the same item, -1 for none."""
-        previous = np.full(len(self), -1)
-        if len(self._last_rows) < len(self):
-            seen: dict[str, int] = {}
-            for row, item_id in enumerate(self.item_ids):
-                previous[row] = seen.get(item_id, -1)
-                seen[item_id] = row
-        return previous
+    def without(self, item_ids: Iterable[str]) -> Shelf:
+        """Return the shelf with these items dead; ids that are not here do not matter."""
+        gone = [item_id for item_id in set(item_ids) if item_id in self]
+        if not gone:
+            return self
+        live = self.live.copy()
+        for item_id in gone:
+            live[self.rows.chain(item_id)] = False
+        return replace(self, live=live, item_count=self.item_count - len(gone))

@@ -16,12 +16,13 @@ from crossmodal.bundle import Bundle
 from crossmodal.embed import embed_features
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import DataError, ShapeError
+from crossmodal.faults import fault, field_of
 from crossmodal.features import FeaturesFile, ModalityFeatures
 from crossmodal.frontends.frontend import FrontEndSpec
 from crossmodal.items import ITEM_ID, Segment
 from crossmodal.modality import Modality
+from index.new_items import NewItem, NewVector
 from index.source_media import Skipped
-from index.store import NewItem, NewVector
 
 ROWS_AT_ONCE = 64
 
@@ -88,21 +89,29 @@ def served_tables(data: FeaturesFile, bundle: Bundle) -> dict[Modality, Modality
     """Return the tables that the bundle encodes, after checking that they fit it.
 
     Raises:
-        DataError: If there is none, or one was made by another front end.
+        DataError: If there is none, one was made by another front end, or one has a row
+            per item where the encoder takes sequences.
     """
     tables = {m: data.modalities[m] for m in bundle.modalities if m in data.modalities}
     if not tables:
         raise DataError(
-            f"{data.name} holds {', '.join(sorted(data.modalities))}, the bundle encodes "
+            f"holds {', '.join(sorted(data.modalities))}; the bundle encodes "
             f"{', '.join(bundle.modalities)}"
         )
     for modality, table in tables.items():
         expected, actual = bundle.spec(modality).frontend, table.frontend
         if expected and actual and _as_json(expected) != _as_json(actual):
-            raise DataError(
-                f"{data.name}: the {modality} features come from front end {actual.name} "
-                f"version {actual.version} with other settings than the bundle's "
-                f"{expected.name} version {expected.version}; prepare them again"
+            raise fault(
+                f"{modality}/features",
+                f"come from front end {actual.name} version {actual.version} with other "
+                f"settings than the bundle's {expected.name} version {expected.version}",
+                "prepare them again",
+            )
+        if bundle.spec(modality).sequences and not table.timed:
+            raise fault(
+                f"{modality}/features",
+                "has one row per item",
+                "the bundle takes sequences, (items, time, dim)",
             )
     return tables
 
@@ -111,19 +120,20 @@ def _embed_table(
     bundle: Bundle, modality: Modality, table: ModalityFeatures, workers: int
 ) -> Iterator[np.ndarray | str]:
     encoder = bundle.encoder(modality)
-    pooled = table.features.ndim == 2
-    if pooled and table.features.shape[1] != encoder.input_dim:
-        raise DataError(
-            f"{modality} features have width {table.features.shape[1]}, the bundle takes "
-            f"{encoder.input_dim}"
+    if not table.timed and table.features.shape[1] != encoder.input_dim:
+        raise fault(
+            field_of(modality, "features", "test"),
+            f"rows are {table.features.shape[1]} wide",
+            f"the bundle takes {encoder.input_dim}",
         )
 
     def embed(start: int) -> list[np.ndarray | str]:
-        rows = table.features[start : start + ROWS_AT_ONCE]
-        if pooled:
+        stop = min(start + ROWS_AT_ONCE, len(table))
+        if not table.timed:
             with suppress(ShapeError):  # then one row at a time, to tell which
-                return list(encoder.embed(rows))
-        return [_embed_row(bundle, modality, features) for features in rows]
+                return list(encoder.embed(table.features[start:stop]))
+        rows = range(start, stop)
+        return [_embed_row(bundle, modality, table.item(row)) for row in rows]
 
     with ThreadPoolExecutor(workers) as pool:
         for outcomes in pool.map(embed, range(0, len(table), ROWS_AT_ONCE)):
@@ -154,9 +164,15 @@ def _rows_by_item(
         for item_id, facts in zip(map(str, table.id), known[modality], strict=True):
             first = items.setdefault(item_id, facts)
             if first != facts:
-                raise DataError(
-                    f"the id {item_id} stands for different items: {first} and {facts}; "
-                    "rows of one id are one item, whatever their modality"
+                differ = ", ".join(
+                    f"{name} {ours!r} and {theirs!r}"
+                    for name, ours, theirs in zip(Known._fields, first, facts, strict=True)
+                    if ours != theirs
+                )
+                raise fault(
+                    f"{modality}/id",
+                    f"{item_id!r} stands for different items: {differ}",
+                    "rows of one id are one item, whatever their modality",
                 )
     return items
 

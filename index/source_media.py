@@ -17,7 +17,7 @@ from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
 from index.known_features import KnownFeatures
 from index.media import MediaFiles
-from index.store import NewItem, NewVector
+from index.new_items import NewItem, NewVector
 
 
 class Skipped(NamedTuple):

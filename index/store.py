@@ -6,41 +6,25 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
-from crossmodal.embeddings import normalize, norms
-from crossmodal.errors import CollectionError, DataError, ShapeError
-from crossmodal.items import Segment, check_item_id
-from index.database import create_database, open_database
+from crossmodal.errors import CollectionError
+from index.database import (
+    create_database,
+    last_seq,
+    open_beside_writer,
+    open_database,
+)
+from index.new_items import VECTOR_TYPE, NewItem, check_item
+from index.transaction import Transaction, translated
 
-VECTOR_TYPE = np.dtype("<f4")
-ROUNDING_TOLERANCE = 1e-5  # float32 rounding keeps norms within it at any usual width
+LAST_SEQ = 2**63 - 1  # what SQLite can count to
 _ROWS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class NewVector:
-    """One segment's embedding in one modality, before it is stored."""
-
-    modality: str
-    embedding: Float[np.ndarray, "dim"]
-    segment: Segment = field(default_factory=Segment)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewItem:
-    """An item before it is stored."""
-
-    id: str
-    vectors: Sequence[NewVector]
-    label: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    media_sha256: str | None = None
 
 
 class ItemRow(NamedTuple):
@@ -96,6 +80,24 @@ class Store:
         """
         return cls(open_database(path, write=write))
 
+    @classmethod
+    def open_beside_writer(cls, path: Path) -> Store:
+        """Open a store for reading that this process has opened for writing.
+
+        Raises:
+            CollectionError: If that fails.
+        """
+        return cls(open_beside_writer(path))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let everything that is read inside belong to one state of the store."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -103,10 +105,7 @@ class Store:
     @property
     def seq(self) -> int:
         """The last number given to an item, a vector or a deletion; 0 when empty."""
-        row = self._connection.execute(
-            "SELECT seq FROM sqlite_sequence WHERE name = 'log'"
-        ).fetchone()
-        return 0 if row is None else int(row[0])
+        return last_seq(self._connection)
 
     def add(
         self, items: Sequence[NewItem], *, model_id: str, dim: int, created: float
@@ -122,42 +121,43 @@ class Store:
         Raises:
             DataError: If an id is malformed or taken, or metadata is not JSON.
             ShapeError: If a vector is not finite, or has another width or a bad norm.
+            StorageFullError: If the disk is full.
         """
-        metadata = [_metadata_text(item) for item in items]
-        vectors = iter(_unit_rows(items, dim).astype(VECTOR_TYPE))
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        try:
-            seq = self.seq
-            for item, text in zip(items, metadata, strict=True):
-                first, seq = seq + 1, seq + 1 + len(item.vectors)
-                execute("INSERT INTO log VALUES (?, 'add', ?)", (seq, item.id))
-                execute(
-                    "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)",
-                    (item.id, seq, item.label, item.media_sha256, text, created),
-                )
-                for number, vector in enumerate(item.vectors, start=first):
-                    raw = next(vectors).tobytes()
-                    segment = vector.segment
-                    execute(
-                        "INSERT INTO vectors VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (
-                            *(number, item.id, str(vector.modality), model_id),
-                            *(segment.start_s, segment.end_s, dim, raw, zlib.crc32(raw)),
-                        ),
-                    )
-            execute("COMMIT")
-        except BaseException as error:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
-            if isinstance(error, sqlite3.IntegrityError):
-                raise DataError(f"item {item.id} is stored already") from error
-            raise
-        return seq
+        checked = [check_item(item, dim) for item in items]
+        with self.transaction(model_id) as transaction:
+            for item in checked:
+                transaction.insert(item, created=created)
+        return transaction.seq
 
-    def checkpoint(self) -> None:
-        """Move the write-ahead log into the file; only the writer may."""
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    def transaction(self, model_id: str) -> Transaction:
+        """Return a transaction to write in, for vectors that one bundle made."""
+        return Transaction(self._connection, model_id)
+
+    def tidy(self, *, up_to: int, now: float) -> None:
+        """Forget log rows numbered up to ``up_to`` and expired replies; checkpoint.
+
+        Raises:
+            StorageFullError: If the disk is full; nothing is lost by that.
+        """
+        with self.transaction("") as transaction:
+            transaction.forget_log(up_to)
+            transaction.forget_replies(now)
+        self.checkpoint(wait=False)
+
+    def checkpoint(self, *, wait: bool = True) -> None:
+        """Move the write-ahead log into the file; only the writer may.
+
+        Args:
+            wait: Whether to wait for readers, and then to empty the log.
+
+        Raises:
+            StorageFullError: If it does not fit on the disk; nothing is lost by that.
+        """
+        kind = "TRUNCATE" if wait else "PASSIVE"
+        try:
+            self._connection.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     def items(self) -> list[ItemRow]:
         """Return every item, ids ascending."""
@@ -176,12 +176,14 @@ class Store:
         )
         return [VectorGroup(*row) for row in rows]
 
-    def vector_rows(self, modality: str, model_id: str) -> VectorRows:
+    def vector_rows(
+        self, modality: str, model_id: str, *, up_to: int = LAST_SEQ
+    ) -> VectorRows:
         """Return what is known of one modality's vectors, without the vectors."""
         rows = self._connection.execute(
             "SELECT seq, item_id, start_s, end_s FROM vectors "
-            "WHERE modality = ? AND model_id = ? ORDER BY seq",
-            (modality, model_id),
+            "WHERE modality = ? AND model_id = ? AND seq <= ? ORDER BY seq",
+            (modality, model_id, up_to),
         ).fetchall()
         seqs, item_ids, starts, ends = _columns(rows, 4)
         return VectorRows(
@@ -192,15 +194,21 @@ class Store:
         )
 
     def vectors(
-        self, modality: str, model_id: str, dim: int, *, after: int = 0
+        self,
+        modality: str,
+        model_id: str,
+        dim: int,
+        *,
+        after: int = 0,
+        up_to: int = LAST_SEQ,
     ) -> Float32[np.ndarray, "rows dim"]:
-        """Return one modality's vectors with seq above ``after``, by ascending seq.
+        """Return one modality's vectors with seq in (after, up_to], by ascending seq.
 
         Raises:
             CollectionError: If a vector's checksum or width is wrong.
         """
         parts = [np.empty((0, dim), dtype=np.float32)]
-        for rows in self._vector_batches(modality, model_id, after):
+        for rows in self._vector_batches(modality, model_id, after, up_to):
             for seq, raw, crc in rows:
                 if zlib.crc32(raw) != crc or len(raw) != dim * VECTOR_TYPE.itemsize:
                     raise CollectionError(
@@ -231,12 +239,13 @@ class Store:
         return problems + [f"row {row[1]} of {row[0]} has no item" for row in orphans]
 
     def _vector_batches(
-        self, modality: str, model_id: str, after: int
+        self, modality: str, model_id: str, after: int, up_to: int
     ) -> Iterator[list[tuple[int, bytes, int]]]:
         cursor = self._connection.execute(
             "SELECT seq, vec, crc FROM vectors "
-            "WHERE modality = ? AND model_id = ? AND seq > ? ORDER BY seq",
-            (modality, model_id, after),
+            "WHERE modality = ? AND model_id = ? AND seq > ? AND seq <= ? "
+            "ORDER BY seq",
+            (modality, model_id, after, up_to),
         )
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             yield rows
@@ -244,42 +253,3 @@ class Store:
 
 def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
     return [[row[column] for row in rows] for column in range(count)]
-
-
-def _metadata_text(item: NewItem) -> str:
-    check_item_id(item.id)
-    try:
-        return json.dumps(dict(item.metadata), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"item {item.id}: metadata must be JSON: {error}") from None
-
-
-def _unit_rows(items: Sequence[NewItem], dim: int) -> Float[np.ndarray, "vectors dim"]:
-    """Return all vectors of the items, one after the other, at unit norm.
-
-    What an encoder returned is of unit norm and stays bit for bit as it is.
-    """
-    owners = [(item, vector) for item in items for vector in item.vectors]
-    for item, vector in owners:
-        if vector.embedding.shape != (dim,):
-            raise ShapeError(
-                f"item {item.id}: expected a {vector.modality} vector ({dim},), got "
-                f"{vector.embedding.shape}"
-            )
-    rows = np.array([vector.embedding for _, vector in owners]).reshape(-1, dim)
-    try:
-        lengths = norms(rows)
-    except ShapeError:
-        for (item, vector), row in zip(owners, rows, strict=True):
-            _check_norm(item, vector, row)
-        raise
-    off = np.abs(lengths - 1) > ROUNDING_TOLERANCE
-    rows[off] = normalize(rows[off])
-    return rows
-
-
-def _check_norm(item: NewItem, vector: NewVector, row: Float[np.ndarray, "dim"]) -> None:
-    try:
-        norms(row[None])
-    except ShapeError as error:
-        raise ShapeError(f"item {item.id}, {vector.modality}: {error}") from None

@@ -12,13 +12,14 @@ import numpy as np
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, CrossmodalError
 from crossmodal.modality import Modality
-from index.collection import BUNDLE, INDEX, MEDIA, STAGING, Collection, model_of
+from index.collection import BUNDLE, MEDIA, STAGING, Collection, model_of
 from index.database import DATABASE
 from index.lock import DirectoryLock
 from index.manifest import CURRENT, IndexManifest, read_base, read_manifest
 from index.media import MediaFiles
 from index.store import Store
 from index.view import View
+from index.write_path import INDEX
 
 RECALL_AT = 10
 QUERIES = 100

@@ -7,10 +7,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 
 from crossmodal.errors import CrossmodalError
 from service import logs
-from service.envelope import REQUEST_ID
+from service.envelope import PROBLEM, REQUEST_ID
 from service.problems import DETAILS, STATUS, ProblemError, problem_of, problem_response
 
 ANSWERED: tuple[type[Exception], ...] = (
@@ -33,11 +34,34 @@ async def answer(request: Request, error: Exception) -> Response:
     """Return the problem that an exception stands for."""
     request_id: str = request.scope[REQUEST_ID]
     if isinstance(error, HTTPException):
-        code = _OF_ROUTING.get(error.status_code, "malformed-request")
-        detail = DETAILS.get(code, STATUS[code].title)
-        routing = ProblemError(code, detail, headers=error.headers)
-        return problem_response(routing, request_id)
-    problem = problem_of(error)
-    if STATUS[problem.code].status == 500:
-        logs.failure("failed", error, request_id=request_id)
+        problem = _of_routing(request, error)
+    else:
+        problem = problem_of(error)
+        record(error, problem, request_id)
+    request.scope[PROBLEM] = problem.code
     return problem_response(problem, request_id)
+
+
+def record(error: Exception, problem: ProblemError, request_id: str) -> None:
+    """Log an error that is the service's own, under the id the client was told."""
+    if problem.code == "internal":
+        logs.failure("failed", error, request_id=request_id)
+    elif problem.code == "encoder-failing" and problem.__cause__ is not None:
+        logs.failure("embedding failed", problem.__cause__, request_id=request_id)
+
+
+def _of_routing(request: Request, error: HTTPException) -> ProblemError:
+    code = _OF_ROUTING.get(error.status_code, "malformed-request")
+    headers = {"allow": _allowed(request)} if code == "method-not-allowed" else None
+    return ProblemError(code, DETAILS.get(code, STATUS[code].title), headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return every method of a path; routing itself names those of one route only."""
+    scope = request.scope
+    scope = {**scope, "root_path": scope.get("app_root_path", "")}  # out of any mount
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(scope)[0] is not Match.NONE:
+            methods.update(getattr(route, "methods", None) or ("GET", "HEAD"))
+    return ", ".join(sorted(methods))

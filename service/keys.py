@@ -57,12 +57,13 @@ def new_key(role: Role) -> tuple[str, str]:
     return secret, f"{role.name.lower()}:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
-def role_of(authorization: Sequence[bytes], keys: Sequence[Key]) -> Role | None:
-    """Return the role that Authorization headers prove, or None.
+def key_of(authorization: Sequence[bytes], keys: Sequence[Key]) -> Key | None:
+    """Return the key that Authorization headers prove, or None.
 
     Args:
         authorization: The raw values of every such header; only exactly one counts.
-        keys: The keys in force. Each is compared, so that time tells nothing.
+        keys: The keys in force. Each is compared, so that time tells nothing; of a secret
+            that has several, the one of the highest role counts.
     """
     if len(authorization) != 1:
         return None
@@ -70,5 +71,5 @@ def role_of(authorization: Sequence[bytes], keys: Sequence[Key]) -> Role | None:
     if scheme.lower() != b"bearer" or not secret:
         return None
     digest = hashlib.sha256(secret).digest()
-    roles = [key.role for key in keys if hmac.compare_digest(digest, key.digest)]
-    return max(roles, default=None)
+    found = [key for key in keys if hmac.compare_digest(digest, key.digest)]
+    return max(found, key=lambda key: key.role, default=None)

@@ -20,7 +20,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # how the query string spells parameters that are no numbers or booleans
-_LISTS, _OBJECTS, _TEXTS = ("exclude",), ("filter",), ("group_by", "cursor")
+_LISTS, _OBJECTS = ("exclude",), ("filter", "metadata")
+_TEXTS = ("group_by", "cursor", "id", "label", "model")
 
 
 class Strict(BaseModel):
@@ -54,6 +55,12 @@ class SearchParameters(ClipParameters):
     with_vector: bool = Field(default=False, description="return each hit's vector")
     score_threshold: float | None = Field(
         default=None, ge=-1, le=1, description="the lowest score to return"
+    )
+    min_confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="the lowest probability of relevance to return",
     )
     group_by: Literal["item", "segment"] = Field(
         default="item", description="one result per item, or one per segment"

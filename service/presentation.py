@@ -10,12 +10,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from crossmodal.confidence import Confidence
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.items import Segment
 from crossmodal.modality import Direction, Modality
 from index.collection import Collection
-from index.flat import FlatGallery
 from index.items import StoredItem
 from index.ranking import Hit
 from index.view import View
@@ -25,13 +25,25 @@ from service.queries import Query
 JSON_TYPE = "application/json"
 
 
-def json_response(request: Request, body: Mapping[str, Any], view: View) -> Response:
-    """Return the reply to a request that read the collection in this view."""
+def json_response(
+    request: Request,
+    body: Mapping[str, Any],
+    view: View,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the reply to a request that read or wrote the collection up to this view."""
     content = orjson.dumps(
         {**body, "request_id": request.scope[REQUEST_ID]},
         option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS,
     )
-    return Response(content, media_type=JSON_TYPE, headers={"x-view-seq": str(view.seq)})
+    return Response(
+        content,
+        status_code=status,
+        media_type=JSON_TYPE,
+        headers={"x-view-seq": str(view.seq), **(headers or {})},
+    )
 
 
 def index_fields(view: View, **more: Any) -> dict[str, Any]:
@@ -47,7 +59,7 @@ def index_fields(view: View, **more: Any) -> dict[str, Any]:
 
 def compares_all(view: View, gallery: Modality) -> bool:
     """Tell whether the index itself compares a query with every vector of a gallery."""
-    return all(isinstance(shelf.gallery, FlatGallery) for shelf in view.shelves[gallery])
+    return all(shelf.gallery.exact for shelf in view.shelves[gallery])
 
 
 def query_fields(query: Query) -> dict[str, Any]:
@@ -64,6 +76,7 @@ def result_fields(
     view: View,
     hits: Iterable[Hit],
     media: MediaFields,
+    confidence: Confidence | None = None,
     vectors: Mapping[int, Embeddings] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the results of a search; ``vectors`` are by rank, if they were asked for."""
@@ -74,6 +87,7 @@ def result_fields(
             "rank": hit.rank,
             "id": hit.item_id,
             "score": hit.score,
+            "confidence": None if confidence is None else confidence.of(hit.score),
             "segment": segment_fields(hit.segment),
             "label": item.label,
             "metadata": item.metadata,

@@ -8,7 +8,7 @@ A reply never holds a path, a traceback, an internal name or the offending value
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.requests import ClientDisconnect
@@ -36,6 +36,7 @@ STATUS: Mapping[str, Kind] = {
     "not-found": Kind(404, "There is no such thing here"),
     "method-not-allowed": Kind(405, "The method is not allowed here"),
     "request-timeout": Kind(408, "The request came too slowly"),
+    "idempotency-conflict": Kind(409, "The idempotency key stands for another request"),
     "model-mismatch": Kind(409, "The collection was embedded by another model"),
     "length-required": Kind(411, "The length of the body is not given"),
     "too-large": Kind(413, "The body is too large"),
@@ -49,10 +50,12 @@ STATUS: Mapping[str, Kind] = {
     "bad-vector": Kind(422, "The numbers cannot serve as a vector or features"),
     "invalid-field": Kind(422, "A field is invalid"),
     "busy": Kind(429, "The service is busy"),
+    "rate-limited": Kind(429, "Too many requests"),
     "internal": Kind(500, "Something went wrong here"),
     "not-ready": Kind(503, "The service is not ready"),
     "shutting-down": Kind(503, "The service is shutting down"),
     "encoder-failing": Kind(503, "The encoder is failing"),
+    "storage-full": Kind(507, "There is no space left to store more"),
 }
 
 # Looked up along the exception's base classes, so that a subclass may be left out.
@@ -67,6 +70,8 @@ CODE_OF: Mapping[type[BaseException], str] = {
     errors.ModalityError: "unknown-modality",
     errors.UnknownItemError: "not-found",
     errors.ModelMismatchError: "model-mismatch",
+    errors.IdempotencyConflictError: "idempotency-conflict",
+    errors.StorageFullError: "storage-full",
     errors.CollectionError: "not-ready",
     errors.FrontEndError: "encoder-failing",
     ClientDisconnect: "malformed-request",
@@ -80,6 +85,8 @@ DETAILS: Mapping[str, str] = {
     "not-found": "no such route, item, stored vector or media file",
     "busy": "every place is taken; try again shortly",
     "model-mismatch": "rebuild the collection with the bundle it is served with",
+    "idempotency-conflict": "this key was used for another request; take a new one",
+    "storage-full": "delete items, or free space; searches and deletions go on",
     "not-ready": "the collection cannot be used at the moment; see GET /readyz",
     "encoder-failing": "media cannot be embedded at the moment; see GET /readyz",
     "shutting-down": "try again, or ask another replica",
@@ -149,8 +156,13 @@ def problem_response(problem: ProblemError, request_id: str) -> Response:
 
 def problem_body(problem: ProblemError, request_id: str) -> bytes:
     """Return the JSON of a problem, of at most 8 KiB."""
+    return orjson.dumps(problem_fields(problem, request_id))
+
+
+def problem_fields(problem: ProblemError, request_id: str) -> dict[str, Any]:
+    """Return the members of a problem; see `STATUS` for the codes."""
     kind = STATUS[problem.code]
-    body = {
+    body: dict[str, Any] = {
         "type": f"urn:earshot:problem:{problem.code}",
         "title": kind.title,
         "status": kind.status,
@@ -165,7 +177,7 @@ def problem_body(problem: ProblemError, request_id: str) -> bytes:
     ]
     if listed:
         body["errors"] = listed
-    return orjson.dumps(body)
+    return body
 
 
 def _printable(text: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from crossmodal.confidence import Confidence
 from crossmodal.modality import Direction
+from index.filters import Filter
 from index.ranking import Hit
 from index.view import View
-from service.filters import Filter
 from service.parameters import SearchParameters
+from service.problems import invalid_field
 from service.queries import Query
 
 
@@ -18,18 +20,28 @@ def search(
     query: Query,
     parameters: SearchParameters,
     same_modality_mask: Sequence[int] = (),
+    confidence: Confidence | None = None,
 ) -> list[Hit]:
     """Return the hits of one query, best first.
 
     Inside one modality a stored item does not find itself, and the bundle's mask is
     applied; across modalities the item's own other track is an answer like any other.
     A filter makes the search exact, among the items that it admits.
+
+    Raises:
+        ProblemError: If a confidence is asked for that the model does not have.
     """
+    if parameters.min_confidence is not None and confidence is None:
+        raise invalid_field(
+            "min_confidence",
+            f"the model does not say how sure {direction} is; export it again with the "
+            "data of its fit at hand",
+        )
     excluded: Collection[str] = parameters.exclude
     if direction.within and query.item_id is not None:
         excluded = [*excluded, query.item_id]
     if parameters.filter is not None:
-        excluded = _refused(view, parameters.filter).union(excluded)
+        excluded = _refused(view, parameters.filter.meant()).union(excluded)
     several = len(query.vectors) > 1
     # of several segments' rankings any place may move up, so they are cut after merging
     rankings = view.search(
@@ -45,6 +57,10 @@ def search(
     hits = _merge(rankings, parameters) if several else rankings[0]
     if parameters.score_threshold is not None:
         hits = [hit for hit in hits if hit.score >= parameters.score_threshold]
+    if parameters.min_confidence is not None and confidence is not None:
+        hits = [
+            hit for hit in hits if confidence.of(hit.score) >= parameters.min_confidence
+        ]
     return hits
 
 

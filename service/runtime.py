@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,10 @@ from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
 from service import logs
 from service.admission import Lane
+from service.gauges import Gauges
 from service.presentation import MediaFields
 from service.problems import DETAILS, ProblemError
+from service.rates import Rates
 from service.readiness import Readiness
 from service.settings import Settings
 from service.telemetry import Telemetry
@@ -45,7 +48,11 @@ class Runtime:
         self.readiness = Readiness()
         self.uploads = Lane("uploads", settings.upload_places)
         self.searches = Lane("searches", settings.search_places)
+        self.writes = Lane("writes", settings.write_places)
+        self.batches = Lane("batches", settings.batch_places)
         self.evaluations = Lane("evaluations", settings.evaluation_places)
+        self.rates = Rates(settings.rate, settings.rate_burst)
+        self.failed_rates = Rates(settings.failed_rate, settings.failed_burst)
         self.failed: CrossmodalError | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._collection = collection
@@ -58,13 +65,16 @@ class Runtime:
         self.decoder = decoder or Decoder(limits, workers=workers)
         self._embedding = ThreadPoolExecutor(workers, thread_name_prefix="embed")
         self._searching = ThreadPoolExecutor(workers, thread_name_prefix="search")
+        self._writing = ThreadPoolExecutor(workers, thread_name_prefix="write")
+        self._batching = ThreadPoolExecutor(1, thread_name_prefix="batch")
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="evaluate")
         self._opening: asyncio.Task[None] | None = None
+        self.telemetry.registry.register(Gauges(self))
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """Every queue."""
-        return (self.uploads, self.searches, self.evaluations)
+        return (self.uploads, self.searches, self.writes, self.batches, self.evaluations)
 
     @property
     def collection(self) -> Collection:
@@ -100,7 +110,13 @@ class Runtime:
             await asyncio.wait([self._opening])
         if self._owns_decoder:
             self.decoder.close()
-        for pool in (self._embedding, self._searching, self._judging):
+        for pool in (
+            self._embedding,
+            self._searching,
+            self._writing,
+            self._batching,
+            self._judging,
+        ):
             pool.shutdown(wait=False, cancel_futures=True)
         if self._owns_collection and self._collection is not None:
             self._collection.close()
@@ -112,6 +128,14 @@ class Runtime:
     async def searching(self, work: Callable[[], Result]) -> Result:
         """Run work that only searches."""
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)
+
+    async def writing(self, work: Callable[[], Result]) -> Result:
+        """Run work that checks what is to be written, and hands it to the writer."""
+        return await asyncio.get_running_loop().run_in_executor(self._writing, work)
+
+    async def batch(self, work: Callable[[], Result]) -> Result:
+        """Run several searches."""
+        return await asyncio.get_running_loop().run_in_executor(self._batching, work)
 
     async def evaluation(self, work: Callable[[], Result]) -> Result:
         """Run an evaluation."""
@@ -125,8 +149,7 @@ class Runtime:
             if collection is None:
                 collection = await self.embedding(self._open_collection)
             await warming
-            if collection.degraded is not None:
-                self.readiness.degraded.append(collection.degraded)
+            self.readiness.index = lambda: collection.degraded
             self.readiness.degraded += await self.embedding(
                 lambda: warm_up(collection, self.decoder)
             )
@@ -146,12 +169,13 @@ class Runtime:
     def _open_collection(self) -> Collection:
         if self.settings.data is None:
             raise CollectionError("no data directory; set EARSHOT_DATA or pass --data")
-        return Collection.open(self.settings.data)
+        return Collection.open(self.settings.data, write=not self.settings.read_only)
 
     def _block(self, error: CrossmodalError) -> None:
         self.failed = error
-        self.readiness.blocked.append(_without_paths(error, self.settings))
-        logs.event("not ready", reason=str(error))
+        reason = _without_paths(error, self.settings)
+        self.readiness.blocked.append(reason)
+        logs.event("not ready", level=logging.ERROR, reason=reason)
         self.on_failure()
 
 

@@ -57,6 +57,9 @@ class ResultReply(MediaReply):
     rank: int
     id: str
     score: float
+    confidence: float | None = Field(
+        description="probability of relevance, null where the model does not say"
+    )
     segment: SegmentReply
     label: str | None
     metadata: dict[str, Any]
@@ -107,6 +110,22 @@ class SearchReply(Reply):
     request_id: str
 
 
+class BatchedReply(Reply):
+    """One search of a batch: its status, and the reply or problem that goes with it."""
+
+    status: int
+    body: SearchReply | ProblemReply
+
+
+class BatchReply(Reply):
+    """A reply per search, in their order, all of the same view."""
+
+    results: list[BatchedReply]
+    view_seq: int
+    took_ms: dict[str, float]
+    request_id: str
+
+
 class EmbeddingReply(Reply):
     """One embedding of unit norm."""
 
@@ -143,6 +162,57 @@ class ItemsReply(Reply):
     request_id: str
 
 
+class WrittenItemReply(Reply):
+    """What became of one item; without an id if that is what was wrong."""
+
+    id: str | None
+    status: Literal["created", "replaced", "exists", "refused"]
+    code: str | None = Field(default=None, description="why it was refused")
+    detail: str | None = None
+
+
+class WrittenReply(Reply):
+    """One status per item, in their order; searches from ``view_seq`` on find them."""
+
+    items: list[WrittenItemReply]
+    view_seq: int
+    request_id: str
+
+
+class ItemWrittenReply(Reply):
+    """What became of the item that the path names."""
+
+    id: str
+    status: Literal["created", "replaced", "deleted"]
+    view_seq: int
+    request_id: str
+
+
+class DeletedItemReply(Reply):
+    """What became of one item."""
+
+    id: str
+    status: Literal["deleted", "missing"]
+
+
+class DeletedReply(Reply):
+    """One status per item; searches from ``view_seq`` on do not find the deleted ones."""
+
+    items: list[DeletedItemReply]
+    deleted: int
+    view_seq: int
+    request_id: str
+
+
+class ConfidenceReply(Reply):
+    """How a direction's probabilities of relevance were fitted."""
+
+    relevance: Literal["class", "instance"]
+    base_rate: float = Field(description="share of relevant items in validation")
+    calibration_error: float | None = Field(description="on queries that were held out")
+    score_at_half: float | None = Field(description="from which a hit is rather relevant")
+
+
 class ModelReply(Reply):
     """The encoders that made the collection; a null front end takes ready features."""
 
@@ -151,6 +221,9 @@ class ModelReply(Reply):
     dim: int
     frontends: dict[str, str | None]
     input_dims: dict[str, int]
+    confidence: dict[str, ConfidenceReply] = Field(
+        description="by direction; a search in another takes no min_confidence"
+    )
 
 
 class CollectionReply(Reply):
@@ -167,56 +240,6 @@ class CollectionReply(Reply):
     splits: list[str]
     model: ModelReply
     media: bool
-    request_id: str
-
-
-class PrecisionRecall(BaseModel):
-    """A precision-recall curve."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    recall: list[float]
-    precision: list[float]
-
-
-class Curves(BaseModel):
-    """The pictures beside the numbers and more; null where nothing is relevant."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    precision_recall: PrecisionRecall | None
-    precision_recall_11_point: list[float] | None
-    average_precision_by_class: dict[str, float | None]
-
-
-class DirectionReply(BaseModel):
-    """One direction's figures; null where a figure does not apply."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    mean_average_precision: float | None
-    mean_average_precision_without_own_pair: float | None
-    random_mean_average_precision: float | None
-    recall_at_1: float | None
-    recall_at_5: float | None
-    recall_at_10: float | None
-    median_rank: float | None
-    mean_rank: float | None
-    mean_reciprocal_rank: float | None
-    queries: int
-    gallery: int
-    queries_without_relevant: int
-    curves: Curves | None = None
-
-
-class EvaluationReply(Reply):
-    """Figures of the live index, per direction."""
-
-    directions: dict[str, DirectionReply]
-    split: str | None
-    relevance: dict[str, str]
-    index: IndexReply
-    took_ms: dict[str, float]
     request_id: str
 
 
@@ -240,6 +263,7 @@ class Health(Vitals):
     queues: dict[str, dict[str, int]]
     index: IndexReply | None
     unserved: dict[str, int]
+    libraries: dict[str, str]
     threads: dict[str, str | None]
 
 

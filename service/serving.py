@@ -14,13 +14,12 @@ from service.settings import Settings
 FAILED, LOCKED = 1, 3
 
 
-def run(app: FastAPI, settings: Settings) -> int:
-    """Serve until told to stop; return the exit code.
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return how uvicorn serves the application.
 
-    A collection that cannot be opened ends the process, except one of another model:
-    that is answered with 409 and told by /readyz, until it is rebuilt.
+    Forwarding headers are none of its business: what they claim opens nothing here.
     """
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -33,7 +32,15 @@ def run(app: FastAPI, settings: Settings) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
-    server = uvicorn.Server(config)
+
+
+def run(app: FastAPI, settings: Settings) -> int:
+    """Serve until told to stop; return the exit code.
+
+    A collection that cannot be opened ends the process, except one of another model:
+    that is answered with 409 and told by /readyz, until it is rebuilt.
+    """
+    server = uvicorn.Server(server_config(app, settings))
     runtime = app.state.runtime
 
     def give_up() -> None:

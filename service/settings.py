@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property, lru_cache
-from ipaddress import ip_address
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crossmodal.errors import ConfigError
+from service.addresses import Network, is_loopback, parse_networks
 from service.keys import Key, parse_keys
+from service.origins import parse_origins
 
 KIB, MIB = 1024, 1024 * 1024
 PREFIX = "EARSHOT_"
 # Read by other parts of the project under the same prefix.
-_FOREIGN = ("WEIGHTS", "CI", "TEST_DATA", "UID", "GID", "BIND", "IMAGE_BASE")
+_FOREIGN = (
+    *("WEIGHTS", "CI", "TEST_DATA", "UID", "GID", "BIND", "IMAGE_BASE"),
+    *("GRAFANA_BIND", "GRAFANA_PORT", "GRAFANA_PASSWORD_FILE", "METRICS_KEY_FILE"),
+)
 
 Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+# Settings that are lists, and what reads each.
+_LISTS: dict[str, Callable[[str], object]] = {
+    "api_keys": parse_keys,
+    "cors_origins": parse_origins,
+    "trusted_proxies": parse_networks,
+}
 
 
 class Settings(BaseSettings):
@@ -34,12 +48,22 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     data: Path | None = None
     api_keys: str = Field(default="", repr=False)
+    read_only: bool = Field(default=False, description="serve, and change nothing")
     collection_name: str | None = None
+    cors_origins: str = ""
+    trusted_proxies: str = ""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     workers: int = Field(default=0, ge=0, description="0: one per processor, at most 4")
     search_places: Count = 64
+    write_places: Count = 32
+    batch_places: Count = 8
     evaluation_places: Count = 2
+
+    rate: Rate = Field(default=0, description="requests per second of a key; 0: no limit")
+    rate_burst: Count = 50
+    failed_rate: Rate = Field(default=1, description="wrong keys per second of an address")
+    failed_burst: Count = 20
 
     max_upload: Count = 64 * MIB
     max_json: Count = 4 * MIB
@@ -56,11 +80,11 @@ class Settings(BaseSettings):
     write_timeout_s: Seconds = 120
     shutdown_timeout_s: Count = 3
 
-    @field_validator("api_keys")
+    @field_validator(*_LISTS)
     @classmethod
-    def _check_keys(cls, value: str) -> str:
+    def _check_list(cls, value: str, field: ValidationInfo) -> str:
         try:
-            parse_keys(value)
+            _LISTS[str(field.field_name)](value)
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return value
@@ -69,6 +93,16 @@ class Settings(BaseSettings):
     def keys(self) -> tuple[Key, ...]:
         """The keys in force; without any, everyone who reaches the service may use it."""
         return parse_keys(self.api_keys)
+
+    @cached_property
+    def origins(self) -> tuple[str, ...]:
+        """The origins whose pages may use the service."""
+        return parse_origins(self.cors_origins)
+
+    @cached_property
+    def proxies(self) -> tuple[Network, ...]:
+        """The peers whose X-Forwarded-For is believed."""
+        return parse_networks(self.trusted_proxies)
 
     @cached_property
     def worker_count(self) -> int:
@@ -115,14 +149,3 @@ def unknown_variables() -> list[str]:
     """Return the variables that bear the prefix but mean nothing here."""
     known = {PREFIX + name.upper() for name in (*Settings.model_fields, *_FOREIGN)}
     return sorted(name for name in {*os.environ} - known if name.startswith(PREFIX))
-
-
-@lru_cache(maxsize=64)  # asked on every request of a service without keys
-def is_loopback(host: str) -> bool:
-    """Tell whether an address or name can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

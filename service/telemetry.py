@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     ProcessCollector,
     generate_latest,
 )
 
-STAGES = ("decode", "features", "encode", "search")
+from service.problems import STATUS
+
+QUERY_STAGES = ("decode", "features", "encode")
+STAGES = (*QUERY_STAGES, "search", "store")
 _SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0),
@@ -41,30 +45,33 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._stages = Histogram(
+        self._problems = Counter(
+            "earshot_problems",
+            "Requests, and searches of batches, that ended in an error, by its code.",
+            ["code"],
+            registry=self.registry,
+        )
+        stages = Histogram(
             "earshot_stage_seconds",
-            "Seconds per stage of a query.",
+            "Seconds per stage of a query, and of reading or writing stored items.",
             ["stage"],
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._vectors = self._gauge("earshot_index_vectors", "Vectors served.", "modality")
-        self._seq = self._gauge("earshot_view_seq", "Sequence number of the view served.")
-        self._places = self._gauge("earshot_places", "Places of a queue.", "queue")
-        self._taken = self._gauge("earshot_places_taken", "Places taken.", "queue")
-        self._ready = self._gauge("earshot_ready", "1 if /readyz answers 200.")
         # looking a labelled metric up costs as much as observing it
         self._request = lru_cache(maxsize=1024)(self._requests.labels)
         self._duration = lru_cache(maxsize=256)(self._seconds.labels)
-        self._stage = {name: self._stages.labels(name) for name in STAGES}
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(name, text, labels, registry=self.registry)
+        self._problem = {code: self._problems.labels(code) for code in STATUS}
+        self._stage = {name: stages.labels(name) for name in STAGES}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count and time one request."""
         self._request(method, route, str(status)).inc()
         self._duration(route).observe(seconds)
+
+    def problem(self, code: str) -> None:
+        """Count one error told to a client."""
+        self._problem[code].inc()
 
     def stages(self, took_ms: Mapping[str, float]) -> None:
         """Time the stages of one query; those that did not run are left out."""
@@ -72,20 +79,14 @@ class Telemetry:
             if milliseconds and name in self._stage:
                 self._stage[name].observe(milliseconds / 1e3)
 
-    def set_view(self, seq: int, sizes: Mapping[str, int]) -> None:
-        """Say which view is served."""
-        self._seq.set(seq)
-        for modality, size in sizes.items():
-            self._vectors.labels(modality).set(size)
-
-    def set_places(self, queue: str, places: int, taken: int) -> None:
-        """Say how full a queue is."""
-        self._places.labels(queue).set(places)
-        self._taken.labels(queue).set(taken)
-
-    def set_ready(self, ready: bool) -> None:
-        """Say whether the service is ready."""
-        self._ready.set(ready)
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Time what is done inside as one run of a stage."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._stage[stage].observe(time.perf_counter() - started)
 
     def render(self) -> bytes:
         """Return everything in the text format."""

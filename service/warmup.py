@@ -8,6 +8,7 @@ import wave
 import numpy as np
 
 from crossmodal.bundle import Bundle
+from crossmodal.embed import embed_features
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError, FrontEndError
 from crossmodal.frontends.frontend import FrontEnd
@@ -17,6 +18,8 @@ from crossmodal.modality import Modality
 from index.collection import Collection
 
 SECONDS = 2
+PLACES = 10
+TOLERANCE = 1e-4  # of a unit vector's product with itself in float32
 _SEED = 0
 
 
@@ -24,7 +27,7 @@ def warm_up(collection: Collection, decoder: Decoder) -> list[str]:
     """Decode, embed and search once per modality; return what does not work.
 
     Raises:
-        CollectionError: If a search in the collection fails.
+        CollectionError: If a search finds nothing, or a stored vector not itself.
     """
     bundle = collection.bundle
     reasons = []
@@ -48,7 +51,23 @@ def warm_up(collection: Collection, decoder: Decoder) -> list[str]:
             found = view.search(gallery, queries.get(modality, other), 1)
             if size and not found[0]:
                 raise CollectionError(f"a query found nothing among {size} items")
+    _check_fingerprints(collection)
     return reasons
+
+
+def _check_fingerprints(collection: Collection) -> None:
+    """Check that what is searched is what is stored: a stored vector finds its item."""
+    view = collection.view
+    for gallery in view.sizes:
+        item = next((i for i in view.items.values() if gallery in i.modalities), None)
+        if item is None:
+            continue
+        own = view.vectors(item.id, gallery)[:1]
+        hits = view.search(gallery, own, PLACES, exact=True)[0]
+        alike = [hit.item_id for hit in hits if hit.score >= 1 - TOLERANCE]
+        # duplicates may take every place before it
+        if item.id not in alike and len(alike) < PLACES:
+            raise CollectionError(f"a stored {gallery} vector does not find itself")
 
 
 def _embed_noise(
@@ -59,8 +78,7 @@ def _embed_noise(
         track: Track = decoder.decode(clip, {modality: frontend.request}).tracks[modality]
     else:
         track = _noise_frames(frontend.request)
-    pooled = frontend.pool(frontend.extract(track))
-    return bundle.encoder(modality).embed(pooled[None, :])
+    return embed_features(bundle, modality, frontend.extract(track))
 
 
 def _noise_wav(sample_rate_hz: int) -> bytes:

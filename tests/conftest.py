@@ -9,6 +9,7 @@ import pytest
 from crossmodal.bundle import BundleManifest, EncoderSpec, write_manifest
 from crossmodal.frontends.frontend import FrontEndSpec
 from crossmodal.modality import Modality
+from tests.graphs import linear_graph, sequence_graph
 
 MakeBundle = Callable[..., Path]
 
@@ -18,7 +19,8 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
     """Return a function that writes a bundle: a random matrix and L2 norm per modality.
 
     ``input_dim`` is the width of the features of every modality; ``frontends`` names the
-    front end of those modalities that have one, whose pooled width is then taken.
+    front end of those modalities that have one, whose pooled width is then taken. With
+    ``sequences`` the matrix is of a clip's mean step and its last, one below the other.
     """
 
     def make(
@@ -29,6 +31,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
         seed: int = 0,
         same_modality_mask: Sequence[int] = (),
         frontends: dict[str, FrontEndSpec] | None = None,
+        sequences: bool = False,
     ) -> Path:
         directory = tmp_path_factory.mktemp("bundle")
         rng = np.random.default_rng(seed)
@@ -36,10 +39,17 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
         for modality in map(Modality, modalities):
             frontend = (frontends or {}).get(modality)
             width = frontend.pooled_dim if frontend else input_dim
-            matrix = rng.standard_normal((width, dim)).astype(np.float32)
-            (directory / f"{modality}.onnx").write_bytes(linear_graph(matrix))
+            if sequences:
+                width = frontend.dim if frontend else input_dim
+            rows = 2 * width if sequences else width
+            matrix = rng.standard_normal((rows, dim)).astype(np.float32)
+            graph = sequence_graph(matrix) if sequences else linear_graph(matrix)
+            (directory / f"{modality}.onnx").write_bytes(graph)
             encoders[modality] = EncoderSpec(
-                file=f"{modality}.onnx", input_dim=width, frontend=frontend
+                file=f"{modality}.onnx",
+                input_dim=width,
+                frontend=frontend,
+                sequences=sequences,
             )
         write_manifest(
             directory,
@@ -53,23 +63,3 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
         return directory
 
     return make
-
-
-def linear_graph(matrix: np.ndarray) -> bytes:
-    """Return the ONNX graph ``embedding = l2_normalize(features @ matrix)``."""
-    onnx = pytest.importorskip("onnx")
-    helper, numpy_helper, kinds = onnx.helper, onnx.numpy_helper, onnx.TensorProto
-    width, dim = matrix.shape
-    graph = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["features", "matrix"], ["product"]),
-            helper.make_node("LpNormalization", ["product"], ["embedding"], axis=-1, p=2),
-        ],
-        "linear",
-        [helper.make_tensor_value_info("features", kinds.FLOAT, ["batch", width])],
-        [helper.make_tensor_value_info("embedding", kinds.FLOAT, ["batch", dim])],
-        [numpy_helper.from_array(matrix, "matrix")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    model.ir_version = 9
-    return bytes(model.SerializeToString())

@@ -44,14 +44,19 @@ class BestEpoch:
             found = score(self._towers, self._validation)
             record |= {"validation": found.mean, **found.directions}
             self._last = found.mean
-        self._tell(record)
+        self.tell(record)
         if self._best is None or self._last is None or self._last > self._best:
             self._best, self._best_epoch = self._last, epoch
             self._state = flat_state(self._towers)
 
     def pass_over(self, epoch: int, terms: Mapping[str, float]) -> None:
         """Log an epoch without scoring it."""
-        self._tell({"epoch": epoch, **terms})
+        self.tell({"epoch": epoch, **terms})
+
+    def tell(self, record: dict[str, Any]) -> None:
+        """Log a record, such as that of a stage before; once, interrupted or not."""
+        self._records.append(record)
+        self._log(record)
 
     def saved(self) -> tuple[Mapping[str, Tensor], Any]:
         """Return what a checkpoint must hold of the epochs seen."""
@@ -64,11 +69,7 @@ class BestEpoch:
         self._best_epoch = notes["epoch"]
         self._best, self._last = notes["best"], notes["last"]
         for record in notes["records"][len(self._records) :]:  # none of them twice
-            self._tell(record)
-
-    def _tell(self, record: dict[str, Any]) -> None:
-        self._records.append(record)
-        self._log(record)
+            self.tell(record)
 
     def finish(self) -> Training:
         """Load the epoch kept into the towers, which are moved to the CPU."""

@@ -10,48 +10,19 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+
+from training.states import Stateful, Tensors, set_torch_generators, torch_generators
 
 INTERVAL_S = 5.0  # between two saves: short trainings should not wait for the disk
 OWNER = "owner.json"
-NOTES = "notes"
-
-Tensors = dict[str, Tensor]
-
-
-@runtime_checkable
-class Stateful(Protocol):
-    """What changes from epoch to epoch beside the model and its optimiser."""
-
-    def saved(self) -> tuple[Mapping[str, Tensor], Any]:
-        """Return its state as tensors and a JSON value."""
-
-    def load(self, tensors: Mapping[str, Tensor], notes: Any) -> None:
-        """Take a state back."""
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratorState:
-    """A numpy generator that losses draw from; a sampler's is replayed instead."""
-
-    rng: np.random.Generator
-
-    def saved(self) -> tuple[Mapping[str, Tensor], Any]:
-        """Return the generator's state."""
-        return {}, self.rng.bit_generator.state
-
-    def load(self, tensors: Mapping[str, Tensor], notes: Any) -> None:
-        """Set the generator's state."""
-        self.rng.bit_generator.state = notes
+NOTES, GENERATORS = "notes", "generators"
 
 
 class Checkpoints:
@@ -109,13 +80,7 @@ class Slot:
         self._path = path
         self._last = time.monotonic()
 
-    def resume(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        scaler: torch.amp.GradScaler,
-        beside: Sequence[Stateful],
-    ) -> Resumed | None:
+    def resume(self, parts: Sequence[Stateful]) -> Resumed | None:
         """Load what was saved; None, with nothing touched, if nothing usable was."""
         try:
             with safe_open(self._path, framework="pt") as file:
@@ -124,44 +89,25 @@ class Slot:
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
         self._store.earlier_s = max(self._store.earlier_s, notes["spent_s"])
-        model.load_state_dict(_under("model", tensors))
-        _load_optimizer(optimizer, _under("optimizer", tensors))
-        scaler.load_state_dict(notes["scaler"])
-        for number, (part, values) in enumerate(zip(beside, notes["beside"], strict=True)):
-            part.load(_under(f"beside{number}", tensors), values)
-        return Resumed(notes["epoch"], _under("rng", tensors))
+        for number, (part, values) in enumerate(zip(parts, notes["parts"], strict=True)):
+            part.load(_under(str(number), tensors), values)
+        return Resumed(notes["epoch"], _under(GENERATORS, tensors))
 
-    def save(
-        self,
-        epoch: int,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        scaler: torch.amp.GradScaler,
-        beside: Sequence[Stateful],
-    ) -> None:
+    def save(self, epoch: int, parts: Sequence[Stateful]) -> None:
         """Save the state after an epoch, unless the last save was a moment ago."""
         if time.monotonic() - self._last < self._store.interval_s:
             return
-        parts: dict[str, Mapping[str, Tensor]] = {
-            "model": model.state_dict(),
-            "optimizer": _optimizer_state(optimizer),
-            "rng": _generators(),
-        }
+        named: dict[str, Tensors] = {GENERATORS: torch_generators()}
         notes = []
-        for number, part in enumerate(beside):
-            parts[f"beside{number}"], value = part.saved()
+        for number, part in enumerate(parts):
+            named[str(number)], value = part.saved()
             notes.append(value)
         tensors = {
             f"{part}.{name}": tensor.detach().cpu().clone().contiguous()
-            for part, named in parts.items()
-            for name, tensor in named.items()
+            for part, own in named.items()
+            for name, tensor in own.items()
         }
-        kept = {
-            "epoch": epoch,
-            "scaler": scaler.state_dict(),
-            "beside": notes,
-            "spent_s": self._store.spent_s,
-        }
+        kept = {"epoch": epoch, "parts": notes, "spent_s": self._store.spent_s}
         self._store.claim()
         draft = self._path.with_suffix(".new")
         save_file(tensors, draft, metadata={NOTES: json.dumps(kept)})
@@ -179,40 +125,42 @@ class Resumed:
     """
 
     epoch: int
-    generators: Mapping[str, Tensor]
-
-    def restore_generators(self) -> None:
-        """Set torch's generators; to be called when the epochs done were replayed."""
-        torch.set_rng_state(self.generators["cpu"])
-        if "cuda" in self.generators:
-            torch.cuda.set_rng_state(self.generators["cuda"])
+    generators: Tensors
 
 
-def _under(part: str, tensors: Mapping[str, Tensor]) -> Tensors:
+def epochs_left(
+    checkpoints: Checkpoints | None,
+    epochs: int,
+    parts: Sequence[Stateful],
+    replay: Callable[[int], object] = lambda epoch: None,
+) -> Iterator[int]:
+    """Yield the epochs still to be done, from 1 if none was; save after each.
+
+    An interrupted training so goes on behind the last epoch saved and ends as it would
+    have, to the bit. The iteration has to be run through: an epoch is saved when the next
+    one is asked for.
+
+    Args:
+        checkpoints: Where the state is kept, if anywhere.
+        epochs: How many there are in all.
+        parts: Everything that changes from epoch to epoch but torch's own generators,
+            which are kept in any case.
+        replay: Called for each epoch done before, with its number, to move on what is no
+            part: a sampler that deals the same batches again, unused.
+    """
+    slot = None if checkpoints is None else checkpoints.slot()
+    resumed = None if slot is None else slot.resume(parts)
+    done = 0 if resumed is None else resumed.epoch
+    for epoch in range(1, done + 1):
+        replay(epoch)
+    if resumed is not None:
+        set_torch_generators(resumed.generators)
+    for epoch in range(done + 1, epochs + 1):
+        yield epoch
+        if slot is not None:
+            slot.save(epoch, parts)
+
+
+def _under(part: str, tensors: Tensors) -> Tensors:
     lead = f"{part}."
     return {n[len(lead) :]: t for n, t in tensors.items() if n.startswith(lead)}
-
-
-def _generators() -> Tensors:
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def _optimizer_state(optimizer: torch.optim.Optimizer) -> Tensors:
-    return {
-        f"{number}.{name}": torch.as_tensor(value)
-        for number, values in optimizer.state_dict()["state"].items()
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = tensor
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,19 +1,22 @@
-"""Training data: pooled features, class numbers and pairs, as every method takes them."""
+"""Training data: features, class numbers and pairs, as every method takes them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from crossmodal.errors import DataError
+from crossmodal.faults import fault, field_of
 from crossmodal.features import FeaturesFile
 from crossmodal.metrics.card import Judged
 from crossmodal.modality import Modality
+from training.checks import check_rows
 
 Matrix = Float32[np.ndarray, "items dim"]
+Features = Float32[np.ndarray, "_ ... _"]
+Sequences = Float32[np.ndarray, "_ _ _"]
 Classes = Int64[np.ndarray, "items"]
 Rows = Int64[np.ndarray, "pairs"]
 
@@ -27,15 +30,18 @@ class TrainingData:
     ``labels`` are positions in ``classes``, -1 where unknown. ``pairs`` maps each modality
     to row numbers, entry i of every modality being one event; None where the data set has
     no pairs. ``groups`` are equal for rows of one source; None where there are none.
+    ``sequences`` holds the steps of every row (items, time, dim), NaN where a row has none
+    any more, of modalities whose features have a time axis.
     """
 
-    features: Mapping[Modality, Matrix]
+    features: Mapping[Modality, Features]
     labels: Mapping[Modality, Classes]
     classes: tuple[str, ...]
     pairs: Mapping[Modality, Rows] | None
     ids: Mapping[Modality, Sequence[str]]
     pair_keys: Mapping[Modality, Sequence[str | None]]
     groups: Mapping[Modality, Sequence[str | None]] | None = None
+    sequences: Mapping[Modality, Sequences] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -65,6 +71,21 @@ class TrainingData:
         numbers: Classes = np.unique(names, return_inverse=True)[1].astype(np.int64)
         return numbers
 
+    def with_sequences(self) -> TrainingData:
+        """Return the data with sequences in the place of pooled features.
+
+        Raises:
+            DataError: If a modality has no time axis.
+        """
+        missing = [m for m in self.modalities if m not in self.sequences]
+        if missing:
+            raise fault(
+                field_of(missing[0], "features", "train"),
+                "has one row per item",
+                "the method takes sequences, (items, time, dim)",
+            )
+        return replace(self, features=self.sequences, sequences={})
+
     def with_drawn_pairs(self, seed: int) -> TrainingData:
         """Return the data with pairs: its own, or same-class pairs drawn by chance.
 
@@ -87,8 +108,10 @@ class TrainingData:
                 shuffled = rng.permutation(rows)
                 drawn[modality].append(np.resize(shuffled, count))
         if not any(drawn.values()):
-            raise DataError(
-                "no class has items in every modality, so no pairs can be drawn"
+            raise fault(
+                field_of(min(self.modalities), "label", "train"),
+                "no class has items in every modality, so no pairs can be drawn",
+                "give the modalities classes in common, or pairs",
             )
         pairs = {m: np.concatenate(rows).astype(np.int64) for m, rows in drawn.items()}
         return replace(self, pairs=pairs)
@@ -112,15 +135,14 @@ def training_data(
     number = {name: position for position, name in enumerate(classes)}
     part = data.of_split(split).modalities
     for modality, table in part.items():
-        if not len(table):
-            raise DataError(
-                f"{data.name}: split {split} has no {modality} items; the column split of "
-                "a manifest says which clips train and which test"
-            )
+        check_rows(modality, table, split)
         unknown = sorted(set(table.label) - set(number) - {""})
         if unknown:
-            raise DataError(
-                f"{data.name}: {modality} label {unknown[0]!r} is not among the classes"
+            raise fault(
+                field_of(modality, "label", split),
+                f"{split} has a row of {unknown[0]!r}, which is not among the classes "
+                "trained on",
+                "leave its rows out, or train on some",
             )
     return TrainingData(
         features={m: table.pooled for m, table in part.items()},
@@ -133,7 +155,14 @@ def training_data(
         ids={m: list(table.id) for m, table in part.items()},
         pair_keys={m: [key or None for key in table.pair] for m, table in part.items()},
         groups={m: [key or None for key in table.group] for m, table in part.items()},
+        sequences={m: x for m, table in part.items() if (x := table.sequences) is not None},
     )
+
+
+def own_steps(sequence: Float32[np.ndarray, "time dim"]) -> np.ndarray:
+    """Return the steps of one row of ``TrainingData.sequences``, without the padding."""
+    own: np.ndarray = sequence[~np.isnan(sequence[:, 0])]
+    return own
 
 
 def class_names(data: FeaturesFile) -> tuple[str, ...]:

@@ -7,14 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float32
+
 from crossmodal.durable import write_json
-from crossmodal.errors import DataError
+from crossmodal.embeddings import Embeddings
+from crossmodal.encoder import Encoder
+from crossmodal.faults import fault, field_of
 from crossmodal.features import FeaturesFile
 from crossmodal.metrics.card import DirectionReport, Judged, evaluate
 from crossmodal.metrics.trec import write_qrels, write_run
 from crossmodal.modality import Direction, Modality
 from crossmodal.relevance import Relevance
-from training.data import training_data
+from training.checks import check_scored, check_sides
+from training.data import own_steps, training_data
+from training.methods.method import as_taken
 from training.run import Run
 from training.splits import with_validation
 
@@ -81,14 +88,17 @@ def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluatio
     """Embed one split with what would be served, and rank it in every direction.
 
     Raises:
-        DataError: If the data's front ends or widths differ from those of the fit.
+        DataError: If the data's front ends or widths differ from those of the fit, or the
+            split cannot be scored.
     """
     _check_same_features(run, data)
+    check_sides(data)
     if split == "val":
         data = with_validation(data, seed=run.config["seed"])
-    part = training_data(data, split, run.classes)
+    check_scored(data, split)
+    part = as_taken(run.card, training_data(data, split, run.classes))
     embeddings = {
-        modality: encoder.embed(part.features[modality])
+        modality: embed_alone(encoder, part.features[modality])
         for modality, encoder in run.encoders().items()
     }
     judged = part.judged(embeddings)
@@ -103,15 +113,28 @@ def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluatio
     )
 
 
+def embed_alone(
+    encoder: Encoder, features: Float32[np.ndarray, "items *time input_dim"]
+) -> Embeddings:
+    """Return an embedding per item, of sequences without their padding."""
+    if features.ndim == 2:
+        return encoder.embed(features)
+    return np.concatenate([encoder.embed(own_steps(item)[None]) for item in features])
+
+
 def _check_same_features(run: Run, data: FeaturesFile) -> None:
     for modality, dim in run.problem.dims.items():
         table = data.modalities.get(modality)
         if table is None:
-            raise DataError(f"{data.name}: has no {modality} features, the run needs them")
-        if table.pooled.shape[1] != dim:
-            raise DataError(
-                f"{data.name}: {modality} features are {table.pooled.shape[1]} wide, the "
-                f"run was fitted on {dim}"
+            raise fault(
+                f"{modality}/features", "is missing", "the run was fitted on such features"
+            )
+        rows = table.features if run.card.sequences else table.pooled
+        if rows.shape[-1] != dim:
+            raise fault(
+                field_of(modality, "features", "test"),
+                f"rows are {rows.shape[-1]} wide",
+                f"the run was fitted on {dim}",
             )
         fitted = run.config["data"]["frontends"].get(modality.value)
         found = table.frontend
@@ -121,7 +144,9 @@ def _check_same_features(run: Run, data: FeaturesFile) -> None:
             and (fitted["name"], fitted["version"], fitted["weights_sha256"])
             != (found.name, found.version, found.weights_sha256)
         ):
-            raise DataError(
-                f"{data.name}: {modality} front end differs from that of the fit "
-                f"({fitted and fitted['name']})"
+            raise fault(
+                f"{modality}/features",
+                f"come from front end {found and found.name}, not as those of the fit from "
+                f"{fitted and fitted['name']}",
+                "prepare them as those were",
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import permutations
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +19,10 @@ from training.losses.triplet import triplet_loss
 from training.losses.wasserstein import critic_loss
 from training.networks import mlp
 from training.optimization import make_optimizer
+from training.player import Player
 from training.prototype_tower import PrototypeTower
 from training.sampling import Batch
+from training.states import Stateful
 from training.towers import unit_norm
 
 CHUNK = 4096
@@ -88,28 +91,48 @@ class HashingGame:
         for name, parameter in trained.named_parameters():
             slow = name.startswith(f"{Modality.VISUAL}.network.")
             (visual if slow else rest).append(parameter)
-        self._optimizers = [
-            (
-                share * rate,
-                make_optimizer(part, "adamax", rate=rate, weight_decay=weight_decay),
-            )
-            for share, part in ((visual_share, visual), (1.0, rest))
-            if part
-        ]
-        self._critics_optimizer = make_optimizer(
+        self._hashing = Player(
+            trained,
+            [
+                make_optimizer(part, "adamax", rate=share * rate, weight_decay=weight_decay)
+                for share, part in ((visual_share, visual), (1.0, rest))
+                if part
+            ],
+        )
+        judging = make_optimizer(
             self.critics.parameters(),
             "adamax",
             rate=CRITIC_RATE,
             weight_decay=CRITIC_DECAY,
             betas=CRITIC_BETAS,
         )
+        self._judging = Player(self.critics, [judging])
         self.refresh()
 
-    def set_rate(self, share: float) -> None:
+    @property
+    def states(self) -> list[Stateful]:
+        """What a checkpoint must hold: both sides, and the class codes."""
+        return [*self._hashing.states, *self._judging.states, self]
+
+    def saved(self) -> tuple[Mapping[str, Tensor], Any]:
+        """Return the class codes."""
+        return {"class_codes": self.class_codes}, None
+
+    def load(self, tensors: Mapping[str, Tensor], notes: Any) -> None:
+        """Take the class codes back."""
+        self.class_codes = tensors["class_codes"].to(self.class_codes.device)
+
+    def set_share(self, share: float) -> None:
         """Set the hash functions' rates to a share of their highest."""
-        for rate, optimizer in self._optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = share * rate
+        self._hashing.set_share(share)
+
+    def train(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Take a step for every batch and return the terms' means."""
+        steps = [self.step(batch) for batch in batches]
+        return {
+            name: float(torch.stack([terms[name] for terms in steps]).mean())
+            for name in steps[0]
+        }
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Train the critics on a batch, then the hash functions; return the terms."""
@@ -121,11 +144,7 @@ class HashingGame:
         }
         verdict = self._train_critics(represented)
         terms = self.losses(represented, batch)
-        for _, optimizer in self._optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(terms["loss"])
-        for _, optimizer in self._optimizers:
-            optimizer.step()
+        self._hashing.step(terms["loss"])
         return {name: value.detach() for name, value in terms.items()} | {
             "critics": verdict
         }
@@ -194,7 +213,5 @@ class HashingGame:
                     critic = self.critics[modality.value]
                     losses.append(critic_loss(critic, real, fake, penalty=self._penalty))
         loss = torch.stack(losses).sum()
-        self._critics_optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self._critics_optimizer.step()
+        self._judging.step(loss)
         return loss.detach()

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.errors import DivergenceError
-from training.checkpoints import Checkpoints, Stateful
+from training.checkpoints import Checkpoints, epochs_left
 from training.optimization import Moment, Optimization
+from training.states import ModelState, NotedState, OptimizerState, Stateful
 
 Batch = TypeVar("Batch")
 
@@ -56,14 +57,14 @@ def train_epochs(
     step = 0
     precision = _precision(device)
     scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
-    slot = None if checkpoints is None else checkpoints.slot()
-    resumed = None if slot is None else slot.resume(model, optimizer, scaler, beside)
-    done = 0 if resumed is None else resumed.epoch
-    for epoch in range(1, done + 1):
+    parts: list[Stateful] = [ModelState(model), OptimizerState(optimizer)]
+    parts += [NotedState(scaler), *beside]
+
+    def replay(epoch: int) -> None:
+        nonlocal step
         step += sum(1 for _ in batches(epoch))
-    if resumed is not None:
-        resumed.restore_generators()
-    for epoch in range(done + 1, settings.epochs + 1):
+
+    for epoch in epochs_left(checkpoints, settings.epochs, parts, replay):
         model.train()
         sums: dict[str, Tensor] = {}
         count = 0
@@ -88,8 +89,6 @@ def train_epochs(
         means = {name: float(value) / count for name, value in sums.items()}
         check_finite(epoch, means["loss"])
         after_epoch(epoch, means)
-        if slot is not None:
-            slot.save(epoch, model, optimizer, scaler, beside)
 
 
 def check_finite(epoch: int, loss: float) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
+from crossmodal.confidence import Confidence
+from crossmodal.modality import Direction
 from training.methods.catalog import METHODS
 from training.run import Run
+
+NO_CONFIDENCE = "no confidence: the data of the fit, or a validation split, are missing"
 
 TEMPLATE = """\
 # {title}
@@ -21,13 +26,17 @@ Embeds {modalities} into one space of {dim} dimensions, compared by inner produc
 
 {evaluation}
 
+## What a score means
+
+{confidence}
+
 Scores were computed on the data above and say nothing about other kinds of sound or
 picture. A query of a class that was not trained still gets ranked results; they then mean
 little.
 """
 
 
-def model_card(run: Run) -> str:
+def model_card(run: Run, confidence: Mapping[Direction, Confidence]) -> str:
     """Return the card as Markdown, with the run's own evaluation if there is one."""
     config = run.config
     card = METHODS[config["method"]].card
@@ -49,6 +58,7 @@ def model_card(run: Run) -> str:
             for modality, spec in config["data"]["frontends"].items()
         ),
         evaluation=_evaluation(run),
+        confidence=_confidence(confidence),
     )
 
 
@@ -75,6 +85,26 @@ def _evaluation(run: Run) -> str:
             f"| {_number(values['median_rank'])} | {values['gallery']} |"
         )
     return f"Split `{card['split']}`, scored once:\n\n" + "\n".join(rows)
+
+
+def _confidence(confidence: Mapping[Direction, Confidence]) -> str:
+    if not confidence:
+        return f"{NO_CONFIDENCE[0].upper()}{NO_CONFIDENCE[1:]}."
+    rows = [
+        "| direction | relevant by | score at p = 0.5 | at 0.9 | base rate "
+        "| calibration error | queries |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for direction, given in sorted(confidence.items()):
+        rows.append(
+            f"| {direction} | {given.relevance} | {_number(given.score_at(0.5))} "
+            f"| {_number(given.score_at(0.9))} | {given.base_rate:.3f} "
+            f"| {_number(given.calibration_error)} | {given.queries} |"
+        )
+    return (
+        "Probability that a hit is relevant, fitted on validation rankings; the error is "
+        "that on held-out queries:\n\n" + "\n".join(rows)
+    )
 
 
 def _number(value: float | None) -> str:

@@ -21,14 +21,17 @@ from training.losses.neighbor_game import (
 )
 from training.methods.method import Towers
 from training.neighbors import NeighborGraph
+from training.networks import modules_of
 from training.optimization import make_optimizer
+from training.player import Player
 from training.sampling import Rows
+from training.states import GeneratorState, Stateful
 from training.towers import Standardizer
 
 FEWEST_CANDIDATES = 16
 
 
-class Player:
+class HashPlayer(Player):
     """Hash functions with their optimiser, whose rate falls by steps."""
 
     def __init__(
@@ -51,25 +54,17 @@ class Player:
             decay: Factor on the rate every ``decay_steps``.
             decay_steps: How many steps that is.
         """
-        self.towers = towers
-        parameters = [p for tower in towers.values() for p in tower.parameters()]
-        self._optimizer = make_optimizer(
-            parameters, optimizer, rate=rate, weight_decay=weight_decay
+        networks = modules_of(towers)
+        mover = make_optimizer(
+            networks.parameters(), optimizer, rate=rate, weight_decay=weight_decay
         )
-        self._schedule = torch.optim.lr_scheduler.StepLR(
-            self._optimizer, decay_steps, decay
-        )
+        schedule = torch.optim.lr_scheduler.StepLR(mover, decay_steps, decay)
+        super().__init__(networks, [mover], [schedule])
+        self._towers = towers
 
     def codes(self, modality: Modality, features: Tensor) -> Tensor:
         """Return codes in [0, 1]: a sigmoid of the network's doubled outputs."""
-        return (cast(CodeTower, self.towers[modality]).outputs(features) + 1) / 2
-
-    def step(self, loss: Tensor) -> None:
-        """Take one step down the loss."""
-        self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self._optimizer.step()
-        self._schedule.step()
+        return (cast(CodeTower, self._towers[modality]).outputs(features) + 1) / 2
 
 
 class NeighborGame:
@@ -126,8 +121,12 @@ class NeighborGame:
         self._baseline = baseline
         self._rng = np.random.default_rng(seed)
         self._draws = torch.Generator(device).manual_seed(seed)
+        self.states: list[Stateful] = [
+            GeneratorState(self._rng),
+            GeneratorState(self._draws),
+        ]
 
-    def train_critic(self, critic: Player, proposer: Player | None) -> float:
+    def train_critic(self, critic: HashPlayer, proposer: HashPlayer | None) -> float:
         """Take one epoch of steps in both directions and return the mean loss.
 
         Args:
@@ -146,7 +145,9 @@ class NeighborGame:
             losses.append(loss.detach())
         return float(torch.stack(losses).mean())
 
-    def train_generator(self, proposer: Player, critic: Player) -> tuple[float, float]:
+    def train_generator(
+        self, proposer: HashPlayer, critic: HashPlayer
+    ) -> tuple[float, float]:
         """Take one epoch of steps in both directions; return mean loss and mean reward."""
         losses, gains = [], []
         for queries, candidates in self._epoch():
@@ -179,7 +180,7 @@ class NeighborGame:
             yield queries, chosen
 
     def _proposed(
-        self, proposer: Player | None, queries: Rows, candidates: Rows
+        self, proposer: HashPlayer | None, queries: Rows, candidates: Rows
     ) -> Iterator[tuple[tuple[Modality, ...], Tensor]]:
         """Yield each direction with proposals that are no neighbours."""
         device = next(iter(self._features.values())).device
@@ -196,7 +197,7 @@ class NeighborGame:
 
     def _distances(
         self,
-        player: Player,
+        player: HashPlayer,
         way: tuple[Modality, ...],
         queries: Rows,
         candidates: Rows,
@@ -209,7 +210,7 @@ class NeighborGame:
 
     def _hinges(
         self,
-        critic: Player,
+        critic: HashPlayer,
         way: tuple[Modality, ...],
         queries: Rows,
         candidates: Rows,

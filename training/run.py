@@ -22,17 +22,18 @@ from crossmodal.durable import sha256_file, write_bytes, write_json
 from crossmodal.embeddings import Embeddings
 from crossmodal.encoder import Encoder, OnnxEncoder
 from crossmodal.errors import ConfigError, DataError
+from crossmodal.faults import naming
 from crossmodal.features import FeaturesFile
 from crossmodal.frontends.frontend import FrontEndSpec, parse_spec
 from crossmodal.modality import Modality, parse_modality
 from training.checkpoints import Checkpoints
-from training.checks import check_training_file, naming
+from training.checks import check_scored, check_training_file
 from training.data import class_names, training_data
 from training.environment import environment
-from training.export import graph_of
-from training.methods.catalog import METHODS
-from training.methods.method import Problem
-from training.selection import Fitted, fit_method, restore
+from training.export import example, graph_of
+from training.methods.catalog import METHODS, method_named
+from training.methods.method import MethodCard, Problem
+from training.selection import Fitted, check_items, fit_method, restore
 from training.splits import with_validation
 
 CONFIG, CHECKPOINT, EPOCHS = "config.json", "checkpoint.safetensors", "metrics.jsonl"
@@ -62,7 +63,7 @@ class TowerEncoder:
     def embed(self, features: np.ndarray) -> Embeddings:
         """Return one unit-norm embedding per row, in order."""
         with torch.inference_mode():
-            rows = [self._tower(torch.from_numpy(row[None, :])) for row in features]
+            rows = [self._tower(torch.from_numpy(row[None])) for row in features]
         embeddings: np.ndarray = torch.cat(rows).numpy()
         return embeddings
 
@@ -91,6 +92,11 @@ class Run:
         """Input widths and number of classes."""
         dims = {parse_modality(m): dim for m, dim in self.config["problem"]["dims"].items()}
         return Problem(dims=dims, classes=self.config["problem"]["classes"])
+
+    @property
+    def card(self) -> MethodCard:
+        """The method's card."""
+        return method_named(self.config["method"]).card
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -133,7 +139,13 @@ class Run:
         graphs = self.graphs()
         if graphs:
             return {
-                m: OnnxEncoder(graph, input_dim=dims[m], dim=dim, name=f"{m}.onnx")
+                m: OnnxEncoder(
+                    graph,
+                    input_dim=dims[m],
+                    dim=dim,
+                    name=f"{m}.onnx",
+                    sequences=self.card.sequences,
+                )
                 for m, graph in graphs.items()
             }
         return {m: TowerEncoder(t, dims[m], dim) for m, t in self.towers().items()}
@@ -152,7 +164,7 @@ def fit(
     Args:
         request: Method, preset, settings and seed.
         data: The features file, read.
-        out: The run directory; an earlier run there is replaced.
+        out: The run directory; an earlier run there is replaced once this one is fitted.
         log: Called with a mapping per epoch.
         resume: Whether to go on where a fit of the same request was interrupted; a run
             that is finished is returned as it is.
@@ -163,7 +175,7 @@ def fit(
         DataError: If a split is missing or a method lacks what it needs.
     """
     fingerprint = _fingerprint(request)
-    if resume and (out / CONFIG).is_file():
+    if resume and (out / CONFIG).is_file() and not (out / PARTIAL).exists():
         run = Run.open(out)
         if run.config.get("fingerprint") != fingerprint:
             raise ConfigError(f"{out}: holds the run of another request; drop --resume")
@@ -174,7 +186,11 @@ def fit(
         classes = class_names(data.of_split("train"))
         train = training_data(data, "train", classes)
         validation = training_data(data, "val", classes)
-    _clear(out, keep_partial=resume)
+        check_scored(data, "test")
+        check_items(request.method, request.preset, request.overrides, train)
+    _check_place(out)
+    if not resume:
+        shutil.rmtree(out / PARTIAL, ignore_errors=True)
     lines: list[str] = []
 
     def record(values: Mapping[str, Any]) -> None:
@@ -193,6 +209,7 @@ def fit(
             log=record,
             checkpoints=Checkpoints(out / PARTIAL, fingerprint=fingerprint),
         )
+    _clear(out)
     towers = {modality: tower.cpu().eval() for modality, tower in fitted.towers.items()}
     state = {
         f"{modality}.{name}": tensor.contiguous().clone()
@@ -201,9 +218,11 @@ def fit(
     }
     save_file(state, out / CHECKPOINT)
     write_bytes(out / EPOCHS, "".join(line + "\n" for line in lines).encode())
-    if METHODS[request.method].card.exportable:
+    card = METHODS[request.method].card
+    if card.exportable:
         for modality, tower in towers.items():
-            graph = graph_of(tower, fitted.problem.dims[modality])
+            dim = fitted.problem.dims[modality]
+            graph = graph_of(tower, dim, sequences=card.sequences)
             write_bytes(out / f"{modality}.onnx", graph)
     write_json(out / "environment.json", environment(request.device))
     config = _config(request, data, fitted, towers, classes)
@@ -218,17 +237,20 @@ def _fingerprint(request: FitRequest) -> str:
     return json.dumps(asked, sort_keys=True)
 
 
-def _clear(out: Path, *, keep_partial: bool) -> None:
-    """Make the directory, and remove an earlier run from it."""
-    out.mkdir(parents=True, exist_ok=True)
-    old = list(out.iterdir())
+def _check_place(out: Path) -> None:
+    """Check that what stands there, if anything, is a run or an interrupted fit."""
+    old = list(out.iterdir()) if out.exists() else []
     if old and not (out / CONFIG).is_file() and old != [out / PARTIAL]:
         raise ConfigError(f"{out}: not empty and no run; choose another --out")
-    for path in old:
+
+
+def _clear(out: Path) -> None:
+    """Make the directory, and remove an earlier run from it, its configuration first."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / CONFIG).unlink(missing_ok=True)
+    for path in out.iterdir():
         if path != out / PARTIAL:
             path.unlink()
-        elif not keep_partial:
-            shutil.rmtree(path)
 
 
 def _config(
@@ -239,7 +261,8 @@ def _config(
     classes: tuple[str, ...],
 ) -> dict[str, Any]:
     dims = fitted.problem.dims
-    widths = {towers[m](torch.zeros(1, dims[m])).shape[-1] for m in towers}
+    sequences = METHODS[request.method].card.sequences
+    widths = {towers[m](example(dims[m], sequences=sequences)).shape[-1] for m in towers}
     if len(widths) != 1:
         raise DataError(f"the towers' embeddings differ in width: {sorted(widths)}")
     return {

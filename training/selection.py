@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from crossmodal.errors import DataError
+from crossmodal.faults import fault, field_of
 from crossmodal.modality import Modality
 from training.checkpoints import Checkpoints
 from training.config import Settings, from_json, override
@@ -25,6 +25,7 @@ from training.methods.method import (
     Record,
     Towers,
     Training,
+    as_taken,
     load_flat_state,
 )
 from training.validation import Score, score
@@ -128,6 +129,9 @@ def fit_method(
     grids = method.grids if preset == TUNED and validation is not None else ()
     if candidates is None or validation is None:
         candidates = expand(settings, grids, fixed=overrides)
+    train = as_taken(method.card, train)
+    if validation is not None:
+        validation = as_taken(method.card, validation)
     candidates = _with_enough_items(candidates, train)
     if len(candidates) == 1:
         settings = candidates[0]
@@ -161,6 +165,40 @@ def fit_method(
         notes=kept.notes,
         train_seconds=time.perf_counter() - started + earlier_s,
     )
+
+
+def fit_settings(
+    name: str, settings: Settings, train: TrainingData, *, seed: int, device: str = "cpu"
+) -> Towers:
+    """Fit a method with settings already chosen, on these rows and no others.
+
+    Raises:
+        DataError: If the data lacks what the method learns from.
+    """
+    fitter = _Fitter(
+        method_named(name),
+        Problem.of(train),
+        seed,
+        torch.device(device),
+        lambda record: None,
+        None,
+    )
+    return fitter.fit(settings, train, None, {}).towers
+
+
+def check_items(
+    name: str, preset: str, overrides: Mapping[str, str], train: TrainingData
+) -> None:
+    """Check, before anything is fitted, that the items can determine the components.
+
+    Raises:
+        ConfigError: If method, preset or a setting is unknown, or a value out of range.
+        DataError: If no candidate of the method's grids has few enough components.
+    """
+    method = method_named(name)
+    settings = override(preset_of(method, preset), overrides)
+    grids = method.grids if preset == TUNED else ()
+    _with_enough_items(expand(settings, grids, fixed=overrides), train)
 
 
 def restore(
@@ -324,13 +362,14 @@ def _with_enough_items(
     """
     fewest = min(train.modalities, key=lambda m: len(train.features[m]))
     items = len(train.features[fewest])
-    width = min(rows.shape[1] for rows in train.features.values())
+    width = min(rows.shape[-1] for rows in train.features.values())
     kept = [c for c in candidates if min(getattr(c, "k", 0), width) <= items]
     if not kept:
         k = min(getattr(c, "k", 0) for c in candidates)
-        raise DataError(
-            f"field {fewest}/features: {items} training items cannot determine k={k} "
-            f"components; set k to {items} or less"
+        raise fault(
+            field_of(fewest, "features", "train"),
+            f"{items} training items cannot determine k={k} components",
+            f"set k to {items} or less",
         )
     return kept
 

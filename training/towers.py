@@ -72,6 +72,16 @@ class Standardizer(nn.Module):
         total, squares = (s / len(features) for s in add_up(len(features), powers))
         mean = origin + total
         deviation = np.sqrt((squares - total**2).clip(min=0))
+        self.set_moments(mean, deviation, divide=divide)
+
+    def set_moments(
+        self,
+        mean: Float64[np.ndarray, "dim"],
+        deviation: Float64[np.ndarray, "dim"],
+        *,
+        divide: bool = True,
+    ) -> None:
+        """Take mean and deviation of training features; a constant keeps scale 1."""
         # a constant's deviation is rounding error, of the size of its value
         varies = divide & (deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6))
         self.mean.copy_(torch.from_numpy(mean))

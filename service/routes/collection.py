@@ -48,6 +48,15 @@ async def get_collection(request: Request) -> Response:
                 for modality, spec in encoders
             },
             "input_dims": {str(modality): spec.input_dim for modality, spec in encoders},
+            "confidence": {
+                str(direction): {
+                    "relevance": given.relevance,
+                    "base_rate": given.base_rate,
+                    "calibration_error": given.calibration_error,
+                    "score_at_half": given.score_at(0.5),
+                }
+                for direction, given in manifest.confidence.items()
+            },
         },
         "media": any(item.media_sha256 is not None for item in view.items.values()),
     }

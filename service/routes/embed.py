@@ -13,7 +13,7 @@ from service.dependencies import READ, runtime
 from service.parameters import ClipParameters
 from service.presentation import json_response, query_fields
 from service.queries import embed_query, is_upload, read_query
-from service.telemetry import STAGES
+from service.telemetry import QUERY_STAGES
 
 router = APIRouter(tags=["embed"])
 
@@ -44,7 +44,7 @@ async def embed(request: Request) -> Response:
             )
         )
     service.telemetry.stages(query.took_ms)
-    took_ms = {stage: round(query.took_ms.get(stage, 0.0), 3) for stage in STAGES[:3]}
+    took_ms = {stage: round(query.took_ms.get(stage, 0.0), 3) for stage in QUERY_STAGES}
     body = {
         "modality": modality,
         "vector": query.vectors[0],

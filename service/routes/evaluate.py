@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from index.view import View
-from service import documentation, schemas
+from service import documentation
 from service.bodies import JSON, check_body, parse_json, read_body
 from service.dependencies import READ, runtime
+from service.evaluation_schemas import EvaluationReply
 from service.judging import EvaluationRequest, judge, report_fields
 from service.parameters import validate
 from service.presentation import index_fields, json_response
@@ -24,7 +25,7 @@ router = APIRouter(tags=["evaluate"])
     dependencies=[Depends(READ)],
     response_model=None,
     responses=documentation.responses(
-        schemas.EvaluationReply,
+        EvaluationReply,
         tuple(set(documentation.QUERY_ERRORS) - {404}),
     ),
     openapi_extra=documentation.json_operation(EvaluationRequest),

@@ -26,7 +26,8 @@ async def list_items(request: Request) -> Response:
     service = runtime(request)
     parameters = parse_parameters(PageParameters, {}, request.query_params)
     view = service.collection.view
-    page = view.page(parameters.cursor, parameters.limit)
+    with service.telemetry.timed("store"):
+        page = view.page(parameters.cursor, parameters.limit)
     body = {
         "items": [item_fields(item, service.media_fields) for item in page.items],
         "next_cursor": page.next_cursor,
@@ -45,5 +46,6 @@ async def get_item(request: Request) -> Response:
     """Return one stored item."""
     service = runtime(request)
     view = service.collection.view
-    item = view.item(request.path_params["item_id"])
+    with service.telemetry.timed("store"):
+        item = view.item(request.path_params["item_id"])
     return json_response(request, item_fields(item, service.media_fields), view)

@@ -21,12 +21,5 @@ router = APIRouter(tags=["health"], dependencies=[Depends(READ)])
 )
 async def metrics(request: Request) -> Response:
     """Return every metric; queues and index as they are now."""
-    service = runtime(request)
-    telemetry = service.telemetry
-    telemetry.set_ready(service.readiness.ready)
-    for lane in service.lanes:
-        telemetry.set_places(lane.name, lane.places, lane.taken)
-    if service.readiness.opened:
-        view = service.collection.view
-        telemetry.set_view(view.seq, {str(m): n for m, n in view.segments.items()})
-    return Response(telemetry.render(), headers={"content-type": CONTENT_TYPE_LATEST})
+    text = runtime(request).telemetry.render()
+    return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})

@@ -8,7 +8,7 @@ import { clock } from "/web/selection.js";
 /**
  * Build one card.
  * @param {{id: string, label: ?string, media_url: ?string, media_type: ?string, rank: ?number,
- *     score: ?number, segment: ?{start: number, end: number}, modalities: ?string[]}} item
+ *     score: ?number, confidence: ?number, segment: ?{start: number, end: number}, modalities: ?string[]}} item
  *     an item of the collection, or a result
  * @param {{pick: Function, mark: ?string}} options pick is called with the item; mark is a note
  * @returns {{element: HTMLLIElement, close: Function}}
@@ -42,14 +42,22 @@ export function waitingCards(count) {
     el("li", { class: "card waiting", "aria-hidden": "true" }, el("div", { class: "player" }), el("div", { class: "card-body" }, el("p"), el("p"))));
 }
 
-function scoreLine({ score }) {
+function scoreLine({ score, confidence }) {
   if (typeof score !== "number") return null;
   const bar = el("span", { class: "score-bar" });
   bar.style.width = `${100 * Math.min(1, Math.max(0, score))}%`;
   return el("p", { class: "score", title: "Inner product of the two embeddings, from -1 to 1" },
     el("span", { class: "unseen" }, "Score "),
     el("span", { class: "score-number" }, score.toFixed(3).replace("-", "−")),
-    el("span", { class: "score-track", "aria-hidden": "true" }, bar));
+    el("span", { class: "score-track", "aria-hidden": "true" }, bar),
+    typeof confidence === "number"
+      ? el("span", { class: "confidence", title: "Probability that this is an answer, as fitted on validation data" }, percent(confidence))
+      : null);
+}
+
+/** Say a probability in words that promise no more than it holds. */
+export function percent(probability) {
+  return probability < 0.01 ? "under 1 %" : probability > 0.99 ? "over 99 %" : `${Math.round(100 * probability)} %`;
 }
 
 function facts({ id, segment, modalities }) {

@@ -1,8 +1,10 @@
 // The list of ranked results: waiting, shown, continued, empty.
 
-import { card, waitingCards } from "/web/cards.js";
+import { card, percent, waitingCards } from "/web/cards.js";
 import { el } from "/web/dom.js";
 import { counted, words } from "/web/modalities.js";
+
+const RATHER = 0.5; // from here a result is more likely an answer than not
 
 const place = (id) => document.getElementById(id);
 
@@ -53,7 +55,9 @@ export class ResultList {
     if (this.count) {
       const of = size ? ` of ${size.toLocaleString("en")}` : "";
       const time = typeof took === "number" ? `, in ${took < 10 ? took.toFixed(1) : Math.round(took)} ms` : "";
-      place("status").textContent = `${counted(this.count, gallery)}${of}${time}`;
+      if (offset === 0) this.best = results[0].confidence;
+      const doubt = typeof this.best === "number" && this.best < RATHER ? `No good match; the best is an answer with a probability of ${percent(this.best)}. ` : "";
+      place("status").textContent = `${doubt}${counted(this.count, gallery)}${of}${time}`;
     } else {
       place("status").textContent = "No results";
       this.say(`The collection holds no ${words(gallery).many} that answer this. Try another direction or another clip.`);

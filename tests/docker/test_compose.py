@@ -7,7 +7,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVED = ["service", "proxy"]
+SERVED = ["service", "proxy", "prometheus", "grafana"]
 
 
 @pytest.mark.parametrize("name", SERVED)
@@ -20,12 +20,18 @@ def test_containers_have_no_more_rights_than_they_need(name: str) -> None:
     assert container["pids_limit"]
 
 
-def test_only_the_proxy_is_published_and_on_loopback_by_default() -> None:
+def test_what_is_published_is_on_loopback_by_default() -> None:
     published = {
         name: c["ports"] for name, c in COMPOSE["services"].items() if "ports" in c
     }
-    assert list(published) == ["proxy"]
-    assert published["proxy"] == ["${EARSHOT_BIND:-127.0.0.1}:${EARSHOT_PORT:-8000}:8080"]
+    assert published == {
+        "proxy": ["${EARSHOT_BIND:-127.0.0.1}:${EARSHOT_PORT:-8000}:8080"],
+        "grafana": [
+            "${EARSHOT_GRAFANA_BIND:-127.0.0.1}:${EARSHOT_GRAFANA_PORT:-3000}:3000"
+        ],
+    }
+    for name in ("prometheus", "grafana"):
+        assert COMPOSE["services"][name]["profiles"] == ["monitoring"]
     assert COMPOSE["services"]["service"]["networks"] == ["inside"]
     assert COMPOSE["networks"]["inside"]["internal"] is True
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,8 +40,20 @@ def features_file(tmp_path: Path) -> Path:
     return path
 
 
+_BUILT: list[Path] = []
+
+
 @pytest.fixture
-def data(tmp_path: Path, features_file: Path, tiny_bundle: Callable[..., Path]) -> Path:
-    """A data directory of the features file, 8-dimensional."""
-    build(tiny_bundle(), features_file, tmp_path / "data", workers=1)
+def data(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    features_file: Path,
+    tiny_bundle: Callable[..., Path],
+) -> Path:
+    """A data directory of the features file, 8-dimensional: a copy of one built once."""
+    if not _BUILT:
+        original = tmp_path_factory.mktemp("built") / "data"
+        build(tiny_bundle(), features_file, original, workers=1)
+        _BUILT.append(original)
+    shutil.copytree(_BUILT[0], tmp_path / "data")
     return tmp_path / "data"

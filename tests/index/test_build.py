@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossmodal.embed import embed_features
 from crossmodal.errors import (
     BundleError,
     CollectionLockedError,
@@ -95,6 +96,29 @@ def test_features_over_time_are_pooled_as_for_training(
             )
 
 
+def test_sequences_are_embedded_without_their_padding(
+    tmp_path: Path, tiny_bundle: MakeBundle
+) -> None:
+    bundle = tiny_bundle(["audio"], sequences=True)
+    over_time = rows(3 * 5).reshape(3, 5, 6)
+    lengths = [5, 1, 3]
+    source = features(
+        tmp_path / "f.h5", audio=table(over_time, id=list("abc"), length=lengths)
+    )
+    report = build(bundle, source, tmp_path / "data")
+    assert report.vectors == {AUDIO: 3}
+    with Collection.open(tmp_path / "data") as collection:
+        for row, (item_id, length) in enumerate(zip("abc", lengths, strict=True)):
+            expected = embed_features(collection.bundle, AUDIO, over_time[row, :length])
+            np.testing.assert_array_equal(collection.view.vectors(item_id, AUDIO), expected)
+
+
+def test_one_row_per_item_is_no_sequence(tmp_path: Path, tiny_bundle: MakeBundle) -> None:
+    source = features(tmp_path / "f.h5", audio=table(rows(2), id=["a", "b"]))
+    with pytest.raises(DataError, match="field audio/features: has one row per item; the"):
+        build(tiny_bundle(["audio"], sequences=True), source, tmp_path / "data")
+
+
 def test_what_cannot_be_embedded_is_reported_and_left_out(
     tmp_path: Path, tiny_bundle: MakeBundle
 ) -> None:
@@ -144,15 +168,18 @@ def test_the_same_source_gives_the_same_bytes_with_any_number_of_workers(
     [
         (
             {"text": table(rows(2, 3), id=["a", "b"])},
-            "holds text, the bundle encodes audio",
+            "holds text; the bundle encodes audio",
         ),
-        ({"audio": table(rows(2, 7), id=["a", "b"])}, "width 7, the bundle takes 6"),
+        (
+            {"audio": table(rows(2, 7), id=["a", "b"])},
+            r"field audio/features \(audio_test\): rows are 7 wide; the bundle takes 6",
+        ),
         (
             {
                 "audio": table(rows(1), id=["a"], label=["cat"]),
                 "visual": table(rows(1), id=["a"], label=["dog"]),
             },
-            "the id a stands for different items: .*cat.*dog",
+            "field visual/id: 'a' stands for different items: label 'cat' and 'dog'; rows",
         ),
         ({"audio": table(rows(1) * 0, id=["a"])}, "nothing could be embedded; the first:"),
         (

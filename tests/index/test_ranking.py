@@ -12,6 +12,7 @@ from crossmodal.modality import Modality
 from index.flat import FlatGallery
 from index.items import StoredItem
 from index.ranking import Hit
+from index.rows import Rows
 from index.shelf import Shelf
 from index.view import View
 
@@ -35,7 +36,8 @@ def view_of(ids: list[str], vectors: np.ndarray, *, tail: int = 0, dead: int = 0
     for start, stop in ((0, cut), (cut, len(ids))):
         gallery = FlatGallery.of(seqs[start:stop], vectors[start:stop])
         live = slice(start + (dead if start == 0 else 0), stop)
-        shelves.append(Shelf(gallery, seqs[live], ids[live], times[live], times[live] + 1))
+        rows = Rows.of(seqs[live], ids[live], times[live], times[live] + 1)
+        shelves.append(Shelf.of(gallery, rows))
     gone = set(ids[:dead]) - set(ids[dead:])
     kept = {item_id: item for item_id, item in items.items() if item_id not in gone}
     return View(

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
 import shutil
-import wave
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
-import av
 import httpx
 import numpy as np
 import onnx
 import pytest
-from fastapi import FastAPI
 from onnx import TensorProto, helper, numpy_helper
 
 from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
+from crossmodal.confidence import Confidence
 from crossmodal.embeddings import normalize
 from crossmodal.frontends.catalog import create_frontend
 from crossmodal.items import Segment
 from crossmodal.media.decoder import Decoder
-from crossmodal.modality import Modality
+from crossmodal.modality import Direction, Modality
+from crossmodal.relevance import Relevance
 from index.collection import Collection, model_of
 from index.database import DATABASE
 from index.loading import read_galleries
 from index.manifest import publish
 from index.media import MediaFiles
-from index.store import NewItem, NewVector, Store
+from index.new_items import NewItem, NewVector
+from index.store import Store
 from service.app import create_app
 from service.settings import Settings
+from tests.service.clips import film_clip, wav_clip
+from tests.service.running import listening, running
+from tests.service.toy_bundle import DIM
 
-DIM, ITEMS = 8, 12
+ITEMS = 12
 LABELS = ("rain", "siren", "waves")
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 
@@ -66,6 +69,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
             classes=LABELS,
             same_modality_mask=(DIM - 1,),
             fit={"data": "toy"},
+            confidence={
+                Direction(AUDIO, VISUAL): Confidence(
+                    scores=(-0.75, 0.0, 0.75),
+                    probabilities=(0.05, 0.2, 0.95),
+                    relevance=Relevance.CLASS,
+                    queries=40,
+                    gallery=40,
+                    base_rate=0.3,
+                    calibration_error=0.02,
+                )
+            },
         ),
     )
     return Bundle.open(directory)
@@ -150,7 +164,37 @@ def collection(data_directory: Path) -> Iterator[Collection]:
         yield opened
 
 
+@pytest.fixture
+def copied(data_directory: Path, tmp_path: Path) -> Path:
+    """A copy of the data directory, to be changed."""
+    copy = tmp_path / "data"
+    shutil.copytree(data_directory, copy)
+    return copy
+
+
+@pytest.fixture
+def writable(copied: Path) -> Iterator[Collection]:
+    """The copy, opened for writing."""
+    with Collection.open(copied, write=True, reserve_bytes=0) as opened:
+        yield opened
+
+
 Connect = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def secrets() -> Mapping[str, str]:
+    """One secret per role."""
+    return {"read": "reading-secret", "write": "writing-secret", "admin": "admin-secret"}
+
+
+@pytest.fixture(scope="session")
+def api_keys(secrets: Mapping[str, str]) -> str:
+    """The setting that puts those keys in force."""
+    return ",".join(
+        f"{role}:{hashlib.sha256(secret.encode()).hexdigest()}"
+        for role, secret in secrets.items()
+    )
 
 
 @pytest.fixture(scope="session")
@@ -183,43 +227,17 @@ async def client(
         yield made
 
 
-@asynccontextmanager
-async def running(
-    app: FastAPI, *, wait: bool = True, headers: Any = None
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Run an application's life and give a client of it."""
-    transport = httpx.ASGITransport(app=app)
-    client = httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
-    async with app.router.lifespan_context(app), client:
-        if wait:
-            await app.state.runtime.opened()
-        yield client
+@pytest.fixture
+def listen(collection: Collection, decoder: Decoder) -> Iterator[Callable[..., int]]:
+    """Serve over a loopback socket as the process does; settings as named arguments."""
+    with ExitStack() as stack:
 
+        def serve(**named: Any) -> int:
+            settings = Settings(**{"workers": 1, "port": 0, **named})
+            app = create_app(settings, collection, decoder)
+            return stack.enter_context(listening(app, settings))
 
-def wav_clip(seconds: float = 1.0, rate: int = 16_000, seed: int = 0) -> bytes:
-    """Return a WAV file of noise."""
-    samples = np.random.default_rng(seed).normal(0, 4000, int(seconds * rate))
-    file = io.BytesIO()
-    with wave.open(file, "wb") as written:
-        written.setnchannels(1)
-        written.setsampwidth(2)
-        written.setframerate(rate)
-        written.writeframes(np.clip(samples, -32768, 32767).astype("<i2").tobytes())
-    return file.getvalue()
-
-
-def film_clip(seconds: float = 1.0, fps: int = 8) -> bytes:
-    """Return an MP4 file of noise pictures without sound."""
-    rng = np.random.default_rng(1)
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(int(seconds * fps)):
-            pixels = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode())
-    return file.getvalue()
+        yield serve
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ async def test_a_full_queue_answers_429_without_reading_the_body(
         go.wait(30)
         raise ProblemError("undecodable", "slow")
 
-    monkeypatch.setattr("service.routes.search.embed_query", slow)
+    monkeypatch.setattr("service.answering.embed_query", slow)
 
     async def upload() -> int:
         reply = await client.post(SEARCH, files={"file": ("a", clips["sound"])})

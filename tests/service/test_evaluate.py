@@ -11,7 +11,7 @@ import pytest
 from crossmodal.embeddings import normalize
 from crossmodal.metrics.card import Judged, evaluate, evaluate_direction
 from crossmodal.modality import Modality, parse_direction
-from service import schemas
+from service.evaluation_schemas import EvaluationReply
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,7 @@ async def test_the_stored_collection_is_judged_as_offline(
     body = {"stored": True, "directions": names} | ({"split": split} if split else {})
     reply = await client.post("/evaluate", json=body)
     assert reply.status_code == 200, reply.text
-    parsed = schemas.EvaluationReply.model_validate(reply.json())
+    parsed = EvaluationReply.model_validate(reply.json())
     assert parsed.index.view_seq == collection.view.seq
     assert parsed.index.model == collection.bundle.model_id
     assert reply.headers["x-view-seq"] == str(collection.view.seq)
@@ -74,7 +74,7 @@ async def test_both_cross_modal_directions_are_the_default(
 
 async def test_curves_are_given_when_asked_for(client: httpx.AsyncClient) -> None:
     reply = await client.post("/evaluate", json={"stored": True, "curves": True})
-    schemas.EvaluationReply.model_validate(reply.json())
+    EvaluationReply.model_validate(reply.json())
     curves = reply.json()["directions"]["audio2visual"]["curves"]
     assert len(curves["precision_recall_11_point"]) == 11
     assert len(curves["precision_recall"]["recall"]) == len(

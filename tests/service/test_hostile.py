@@ -130,6 +130,8 @@ async def test_features_too_large_for_float32_are_refused(
         {"exact": 1},
         {"with_vector": None},
         {"score_threshold": 2},
+        {"min_confidence": 1.5},
+        {"min_confidence": "0.5"},
         {"score_threshold": "0.5"},
         {"group_by": "label"},
         {"filter": []},
@@ -302,7 +304,7 @@ async def test_paths_that_lead_nowhere(client: httpx.AsyncClient, path: str) -> 
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        *(("GET", SEARCH), ("PUT", SEARCH), ("DELETE", "/items/i00"), ("POST", "/items")),
+        *(("GET", SEARCH), ("PUT", SEARCH), ("PATCH", "/items/i00"), ("PUT", "/items")),
         *(("PATCH", "/media/i00"), ("POST", "/livez"), ("GET", "/evaluate")),
         ("OPTIONS", SEARCH),
     ],

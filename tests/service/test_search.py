@@ -10,9 +10,10 @@ import httpx
 import numpy as np
 import pytest
 
+from crossmodal.bundle import Bundle
 from crossmodal.embed import embed_features
 from crossmodal.embeddings import normalize
-from crossmodal.modality import Modality
+from crossmodal.modality import Direction, Modality
 from service import schemas
 
 pytestmark = pytest.mark.anyio
@@ -224,6 +225,42 @@ async def test_score_threshold_cuts_the_ranking(client: httpx.AsyncClient) -> No
         )
     )
     assert cut == [pair for pair in whole if pair[1] >= threshold]
+
+
+async def test_confidence_is_the_probability_of_the_score(
+    client: httpx.AsyncClient, bundle: Bundle
+) -> None:
+    known = bundle.manifest.confidence[Direction(AUDIO, VISUAL)]
+    body = {"vector": unit(4)[0].tolist(), "k": 12}
+    results = (await client.post("/search/audio2visual", json=body)).json()["results"]
+    expected = [known.of(result["score"]) for result in results]
+    assert [result["confidence"] for result in results] == expected
+    assert len(set(expected)) > 3
+    other = await client.post("/search/visual2audio", json=body)
+    assert {result["confidence"] for result in other.json()["results"]} == {None}
+
+
+async def test_min_confidence_leaves_a_ranking_without_an_answer_empty(
+    client: httpx.AsyncClient,
+) -> None:
+    body = {"vector": unit(4)[0].tolist(), "k": 12}
+    results = (await client.post("/search/audio2visual", json=body)).json()["results"]
+    least = results[3]["confidence"]
+    cut = await client.post("/search/audio2visual", json={**body, "min_confidence": least})
+    assert cut.json()["results"] == [r for r in results if r["confidence"] >= least]
+    none = await client.post("/search/audio2visual?min_confidence=1", json=body)
+    assert none.status_code == 200
+    assert none.json()["results"] == []
+
+
+async def test_min_confidence_of_a_direction_without_one_is_refused(
+    client: httpx.AsyncClient,
+) -> None:
+    body = {"vector": unit(4)[0].tolist(), "min_confidence": 0.5}
+    reply = await client.post("/search/visual2audio", json=body)
+    assert reply.status_code == 422
+    assert reply.json()["code"] == "invalid-field"
+    assert reply.json()["errors"][0]["field"] == "min_confidence"
 
 
 async def test_group_by_segment_gives_every_segment_a_place(

@@ -8,14 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from service import ranking
+from service.app import create_app
 from service.settings import Settings
+from tests.service.running import listening
 
 ROOT = Path(__file__).parents[2]
 START_S = 240  # the machine may be shared
@@ -47,6 +54,7 @@ def served(data_directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]
         cwd=ROOT,
         env=environment(
             PORT=str(port),
+            READ_ONLY="true",  # others read the same directory
             HEADER_TIMEOUT_S="3",
             BODY_WINDOW_S="2",
             MAX_CONNECTIONS="40",
@@ -103,7 +111,7 @@ def alive(port: int) -> bool:
 def test_half_a_head_is_closed_with_408(served: tuple[int, object]) -> None:
     port, _ = served
     started = time.monotonic()
-    answer = talk(port, b"GET /livez HTTP/1.1\r\nHost: x\r\n")
+    answer = talk(port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n")
     assert problem(answer)["code"] == "request-timeout"
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert time.monotonic() - started >= 3
@@ -115,7 +123,7 @@ def test_half_a_head_is_closed_with_408(served: tuple[int, object]) -> None:
 def test_a_body_in_drops_is_closed_with_408(served: tuple[int, object]) -> None:
     port, _ = served
     head = (
-        b"POST /search/audio2visual HTTP/1.1\r\nHost: x\r\n"
+        b"POST /search/audio2visual HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: application/json\r\nContent-Length: 4000000\r\n\r\n"
     )
     answer = talk(port, head, *[b" "] * 20, pause_s=0.2)
@@ -126,10 +134,10 @@ def test_a_body_in_drops_is_closed_with_408(served: tuple[int, object]) -> None:
 def test_what_is_not_http_is_a_problem_too(served: tuple[int, object]) -> None:
     port, _ = served
     assert problem(talk(port, b"\x16\x03\x01 hello\r\n\r\n"))["code"] == "malformed-request"
-    both = b"POST /evaluate HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+    both = b"POST /evaluate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
     both += b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert b" 400 " in talk(port, both).split(b"\r\n")[0]
-    long = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 300_000
+    long = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 300_000
     assert problem(talk(port, long))["code"] == "malformed-request"
     assert alive(port)
 
@@ -137,7 +145,7 @@ def test_what_is_not_http_is_a_problem_too(served: tuple[int, object]) -> None:
 def test_too_large_is_told_while_the_client_still_sends(served: tuple[int, object]) -> None:
     port, _ = served
     head = (
-        b"POST /search/audio2visual HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"POST /search/audio2visual HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         b"Content-Type: application/json\r\nContent-Length: 90000000\r\n\r\n"
     )
     assert b" 413 " in talk(port, head, b"x" * 1000).split(b"\r\n")[0]
@@ -162,8 +170,8 @@ def test_keep_alive_serves_many_requests_on_one_connection(
     served: tuple[int, object],
 ) -> None:
     port, _ = served
-    request = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
-    last = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answer = talk(port, request, request, request + last, pause_s=0.1)
     assert answer.count(b"HTTP/1.1 200 ") == 4
 
@@ -175,13 +183,15 @@ def test_it_ends_at_a_word_in_spite_of_half_open_requests(
     held = []
     for _ in range(20):
         connection = socket.create_connection(("127.0.0.1", port))
-        connection.sendall(b"POST /evaluate HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n")
+        connection.sendall(
+            b"POST /evaluate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+        )
         held.append(connection)
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
     # uvicorn ends in order, then lets the signal have its way
     assert process.wait(timeout=60) in (0, -signal.SIGTERM)
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 10
     for connection in held:
         connection.close()
     assert process.stderr is not None
@@ -189,6 +199,39 @@ def test_it_ends_at_a_word_in_spite_of_half_open_requests(
     lines = [json.loads(line) for line in written if line.startswith(b"{")]
     requests = [line for line in lines if line["event"] == "request"]
     assert {"request_id", "method", "route", "status", "ms"} <= set(requests[0])
+
+
+def test_what_is_under_way_at_the_end_is_answered(
+    collection: Any, decoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, entered = threading.Event(), threading.Semaphore(0)
+    unhindered = ranking.search
+
+    def slow(*arguments: Any) -> Any:
+        entered.release()
+        if arguments[3].k == 7:  # one search that outlasts the time for the end
+            go.wait(30)
+        else:
+            time.sleep(0.3)
+        return unhindered(*arguments)
+
+    monkeypatch.setattr("service.answering.search", slow)
+    settings = Settings(workers=2, port=0, shutdown_timeout_s=2)
+    app = create_app(settings, collection, decoder)
+    with ThreadPoolExecutor(2) as clients:
+        with listening(app, settings) as port:
+            url = f"http://127.0.0.1:{port}/search/audio2visual?id=i00"
+            late = clients.submit(httpx.post, f"{url}&k=7", timeout=30)
+            soon = clients.submit(httpx.post, url, timeout=30)
+            for _ in range(2):
+                assert entered.acquire(timeout=30)
+            started = time.monotonic()
+        assert time.monotonic() - started < 10
+        go.set()
+        assert soon.result().status_code == 200
+        reply = late.result()
+    assert (reply.status_code, reply.json()["code"]) == (503, "shutting-down")
+    assert int(reply.headers["retry-after"]) >= 1
 
 
 @pytest.mark.parametrize(

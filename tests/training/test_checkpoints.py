@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.checkpoints import Checkpoints, GeneratorState
+from training.checkpoints import Checkpoints
 from training.loop import train_epochs
 from training.optimization import OPTIMIZERS, Optimization
+from training.states import GeneratorState
 
 CPU = torch.device("cpu")
 

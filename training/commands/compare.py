@@ -16,6 +16,7 @@ from rich.table import Table
 from crossmodal import console
 from training.commands.evaluate import Split
 from training.commands.fit import Device, Preset, resolve_device
+from training.compare.claim_tables import claim_notes, claim_tables
 from training.compare.comparison import compare as run_comparison
 from training.compare.request import CompareRequest, parse_entries, parse_overrides
 from training.compare.results import Results
@@ -37,7 +38,7 @@ class TableFormat(StrEnum):
 def compare(
     data: Annotated[Path, typer.Option(help="Features file.")],
     methods: Annotated[
-        str, typer.Option(help="Names as a,b@PRESET,c, or all; random always joins.")
+        str, typer.Option(help="a,b@PRESET,c:KEY=VALUE, all, claims; random joins.")
     ],
     out: Annotated[Path, typer.Option(help="Directory; finished fits are reused.")],
     seeds: Annotated[int, typer.Option(min=1, help="Fits of each method.")] = 5,
@@ -90,12 +91,13 @@ def show(results: Results, format: TableFormat) -> None:
         sys.stdout.write(csv_text(results.rows))
     else:
         screen = Console(width=None if Console().is_terminal else 200)
-        for table in lay_out(results.rows, results.card):
+        claimed = claim_tables(results.claims)
+        for table in [*lay_out(results.rows, results.card), *claimed]:
             shown = Table(*table.headings, title=table.title)
             for line in table.lines:
                 shown.add_row(*line)
             screen.print(shown)
-        for note in notes(results.card):
+        for note in [*notes(results.card), *claim_notes(results.claims, results.card)]:
             screen.print(note, markup=False, highlight=False)
         print(results.directory)
 

@@ -10,8 +10,9 @@ import typer
 from crossmodal import console
 from crossmodal.bundle import Bundle
 from crossmodal.errors import ConfigError
+from training.confidence import run_confidences
 from training.export import write_bundle
-from training.model_card import model_card
+from training.model_card import NO_CONFIDENCE, model_card
 from training.run import Run
 
 
@@ -19,8 +20,14 @@ def export(
     run: Annotated[Path, typer.Option(help="Run directory.")],
     out: Annotated[Path, typer.Option(help="Bundle directory to write.")],
 ) -> None:
-    """Write a bundle: one graph per modality, compared with the checkpoint."""
+    """Write a bundle: one graph per modality, compared with the checkpoint.
+
+    What scores mean is fitted on the validation split of the run's own data, if those are
+    still there.
+    """
     bundle = export_run(Run.open(run), out)
+    if not bundle.manifest.confidence:
+        console.note(f"{NO_CONFIDENCE}; searches cannot take min_confidence")
     console.note(f"model id {bundle.model_id}")
     print(out)
 
@@ -32,6 +39,7 @@ def export_run(run: Run, out: Path) -> Bundle:
         ConfigError: If the method is for reports only.
         BundleError: If a graph differs from the checkpoint, or the folder is taken.
     """
+    confidence = run_confidences(run)
     graphs = run.graphs()
     if not graphs:
         raise ConfigError(f"{run.config['method']} is for reports only and has no encoder")
@@ -41,6 +49,7 @@ def export_run(run: Run, out: Path) -> Bundle:
         run.towers(),
         dims=run.problem.dims,
         dim=run.config["dim"],
+        sequences=run.card.sequences,
         method=run.config["method"],
         classes=run.classes,
         same_modality_mask=run.same_modality_mask,
@@ -50,5 +59,6 @@ def export_run(run: Run, out: Path) -> Bundle:
             for key in ("preset", "settings", "seed", "fit_split", "device", "dim")
         }
         | {"data": run.config["data"]["name"], "data_sha256": run.config["data"]["sha256"]},
-        model_card=model_card(run),
+        model_card=model_card(run, confidence),
+        confidence=confidence,
     )

@@ -87,6 +87,8 @@ def _entry(standing: Standing, splits: Sequence[str], places: Places) -> dict[st
         "name": entry.name,
         "method": entry.method,
         "preset": entry.preset,
+        "settings": dict(entry.settings),
+        "variant": entry.variant,
         "title": card.title,
         "source": card.source,
         "supervision": card.supervision,

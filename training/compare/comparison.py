@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from crossmodal import console
 from crossmodal.durable import sha256_file, write_json
 from crossmodal.modality import directions
 from training.compare.card import describe
+from training.compare.claims import CLAIMS
 from training.compare.lock import held
+from training.compare.orderings import judge
 from training.compare.outcome import Outcome
 from training.compare.places import Places
 from training.compare.plan import Job, Refusal, plan_jobs
@@ -17,7 +21,14 @@ from training.compare.pool import Task, run_in_processes
 from training.compare.progress import Progress
 from training.compare.provenance import made_by
 from training.compare.request import CompareRequest
-from training.compare.results import CARD, FOLDS, TABLE, Results
+from training.compare.results import (
+    CARD,
+    FOLDS,
+    JUDGED,
+    TABLE,
+    Results,
+    refuse_other_format,
+)
 from training.compare.rows import Standing, table_rows
 from training.compare.scored import unit_keys, write_scored
 from training.compare.source import Source
@@ -42,26 +53,38 @@ def compare(
         ConfigError: If a setting is unknown or out of range, or the directory is taken.
         DataError: If the features file cannot be used.
     """
+    source = Source(request.data)
+    for fold in reversed(_folds(request).values()):  # all can be cut; the first is kept
+        parts = source.parts(request.split, *fold)
+    jobs, refusals = plan_jobs(request, Problem.of(parts.train))
     places = Places(out)
     places.make()
     with held(out):
-        (out / CARD).unlink(missing_ok=True)
-        source = Source(request.data)
+        _withdraw_card(out)
         splits = _write_splits(request, source, places)
-        first = source.parts(request.split, *next(iter(_folds(request).values())))
-        jobs, refusals = plan_jobs(request, Problem.of(first.train))
         digest = sha256_file(request.data)
         tasks = [(job, job.key(digest, made_by(job.method))) for job in jobs]
         _run(tasks, request, places, execute)
         standings = _standings(request, tasks, refusals, places)
-        found = directions(first.scored.modalities)
+        found = directions(parts.scored.modalities)
         keys = {direction: unit_keys(splits, direction, places) for direction in found}
         rows = table_rows(standings, found, source.data.name, keys)
         card = describe(request, source.data, digest, standings, tasks, splits, places)
+        claims = judge(CLAIMS, request, standings, found, keys)
         write_json(out / TABLE, rows)
-        write_tables(out, rows, card)
+        write_json(out / JUDGED, claims)
+        write_tables(out, rows, card, claims)
         write_json(out / CARD, card)
     return Results.open(out)
+
+
+def _withdraw_card(out: Path) -> None:
+    """Make an earlier comparison there an unfinished one, if this version can go on."""
+    path = out / CARD
+    if path.exists():
+        with suppress(ValueError):  # one that is cut off is no comparison to keep
+            refuse_other_format(out, json.loads(path.read_text()))
+        path.unlink()
 
 
 def _folds(request: CompareRequest) -> dict[str, tuple[int | None, int | None]]:

@@ -25,6 +25,7 @@ from training.compare.source import Parts, Source
 from training.compare.tuning import search
 from training.data import TrainingData
 from training.methods.catalog import method_named
+from training.methods.method import as_taken
 from training.selection import Fitted, fit_method, restore
 from training.validation import embed, score
 
@@ -76,7 +77,7 @@ def _fit(job: Job, key: str, parts: Parts, places: Places) -> Fitted:
 def _score(
     job: Job, key: str, fitted: Fitted, parts: Parts, places: Places
 ) -> dict[str, Any]:
-    scored = parts.scored
+    scored = as_taken(method_named(job.method).card, parts.scored)
     wanted = directions(scored.modalities)
     if job.direction is not None:
         wanted = [parse_direction(job.direction)]

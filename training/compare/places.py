@@ -62,8 +62,11 @@ class Places:
 
 
 def run_name(entry: str, split: str, direction: Direction) -> str:
-    """Return the name of an entry's TREC run, made by its first seed."""
-    return f"{entry}.{split}.{direction}.run.gz"
+    """Return the name of an entry's TREC run, made by its first seed.
+
+    A colon, which some programs take for the end of a host's name, becomes a plus.
+    """
+    return f"{entry.replace(':', '+')}.{split}.{direction}.run.gz"
 
 
 def qrels_name(split: str, direction: Direction, relevance: Relevance) -> str:

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from crossmodal.errors import ConfigError
-from training.compare.request import CompareRequest, Entry
+from training.compare.entry import Entry
+from training.compare.request import CompareRequest
 from training.config import Settings, override
 from training.methods.catalog import method_named, preset_of
 from training.methods.method import Problem
@@ -143,11 +144,11 @@ def _models(
 ) -> list[tuple[str | None, dict[str, str]]]:
     """Return the models an entry needs: the direction each is for, and its overrides."""
     method = method_named(entry.method)
-    given = dict(request.overrides.get(entry.method, {}))
+    given = entry.overrides(request.overrides.get(entry.method, {}))
     try:
         settings = override(preset_of(method, entry.preset), given)
     except ConfigError as error:
-        raise ConfigError(f"--set {entry.method}: {error}") from error
+        raise ConfigError(f"--set {entry.name}: {error}") from error
     divide = getattr(method, "per_direction", None)
     by_direction = None if divide is None else divide(settings, problem)
     if by_direction is None:

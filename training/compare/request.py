@@ -1,4 +1,4 @@
-"""Requests: which methods, presets, seeds and folds a comparison is of."""
+"""Requests: which entries, seeds and folds a comparison is of."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossmodal.errors import ConfigError
+from training.compare.claim_entries import needed_entries
+from training.compare.claims import CLAIMS
+from training.compare.entry import Entry, parse_entry
 from training.methods.catalog import METHODS, method_named
 
 BASELINE = "random"
-ALL = "all"
+ALL, CLAIMED = "all", "claims"
 LARGEST_BUDGET = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A method with a preset: one line of the table."""
-
-    name: str
-    method: str
-    preset: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,26 +65,29 @@ class CompareRequest:
 
 
 def parse_entries(text: str, preset: str) -> tuple[Entry, ...]:
-    """Return the entries of ``a,b@PRESET`` or ``all``; the random baseline joins any.
+    """Return the entries of ``a,b@PRESET,c:KEY=VALUE``; the random baseline joins any.
 
     Args:
-        text: Method names, each with ``@PRESET`` where it is not the common one.
+        text: Entries as `training.compare.entry.parse_entry` takes them; ``all`` for
+            every method, ``claims`` for what else the papers' claims are about.
         preset: The common preset.
 
     Raises:
-        ConfigError: If a method is unknown or an entry comes twice.
+        ConfigError: If a method or a setting is unknown, a value out of range, or an entry
+            comes twice.
     """
-    names = list(METHODS) if text == ALL else [part.strip() for part in text.split(",")]
-    entries = []
+    entries: list[Entry] = []
+    names = [part.strip() for part in text.split(",")]
     for name in names:
-        method, at, own = name.partition("@")
-        method_named(method)
-        chosen = own if at else preset
-        shown = method if chosen == preset else f"{method}@{chosen}"
-        entry = Entry(shown, method, chosen)
-        if entry in entries:
-            raise ConfigError(f"--methods: {entry.name} comes twice")
-        entries.append(entry)
+        if name == CLAIMED:
+            continue
+        for each in METHODS if name == ALL else [name]:
+            entry = parse_entry(each, preset)
+            if entry in entries:
+                raise ConfigError(f"--methods: {entry.name} comes twice")
+            entries.append(entry)
+    if CLAIMED in names:
+        entries += [e for e in needed_entries(CLAIMS, preset) if e not in entries]
     if BASELINE not in {entry.method for entry in entries}:
         entries.insert(0, Entry(BASELINE, BASELINE, preset))
     return tuple(entries)

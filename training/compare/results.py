@@ -4,6 +4,7 @@ Layout of the directory::
 
     compare.json                what it rests on; written last
     table.json .csv .md .tex    the table: a row per entry, direction and metric
+    claims.json                 what became of the papers' claims (`….orderings`)
     folds.json                  ids of every fold, where folds were asked for
     splits/NAME/items.json      per modality id, label and pair of each scored item
     splits/NAME/features.npz    per modality their features, as methods see them
@@ -11,10 +12,13 @@ Layout of the directory::
     trec/                       runs of the first seed, and qrels
 
 ``NAME`` is ``own`` for the data's own split, else ``fold1``, ``fold2``, …. An entry is a
-method with a preset; its name is the method's, followed by ``@PRESET`` where that is not
-the preset of the whole comparison. ``compare.json`` holds ``format``, ``version``,
+method with a preset and perhaps settings of its own; its name is the method's, followed by
+``@PRESET`` where that is not the preset of the whole comparison and by ``:KEY=VALUE`` for
+each setting. A row's ``method`` is its entry's ``variant``, the method with such settings,
+so that method and preset name one entry. ``compare.json`` holds ``format``,
 ``command``, ``environment``, ``request``, ``jobs`` (their keys), ``entries`` (``name``,
-``method``, ``preset``, ``title``, ``source``, ``supervision``, ``status``, ``reason``,
+``method``, ``preset``, ``settings``, ``variant``, ``title``, ``source``, ``supervision``,
+``status``, ``candidates``,
 ``pairs``, ``last_epoch``: mAP by direction, ``trec``: file names), and ``data``: ``name``,
 ``path``, ``sha256``, ``frontends``, ``split``, ``directions``, and ``splits``, where every
 NAME has per modality ``items`` and ``classes`` (counts) of the scored part.
@@ -34,8 +38,9 @@ from crossmodal.errors import ConfigError
 from crossmodal.modality import Direction, Modality, parse_direction, parse_modality
 from training.compare.outcome import Matrix, Outcome, PerQuery, mean_of, per_query
 
-FORMAT = 1
+FORMAT = 2
 CARD, TABLE, FOLDS = "compare.json", "table.json", "folds.json"
+JUDGED = "claims.json"
 JOBS, SPLITS, TREC = "jobs", "splits", "trec"
 
 
@@ -55,6 +60,7 @@ class Results:
     directory: Path
     card: Mapping[str, Any]
     rows: Sequence[Mapping[str, Any]]
+    claims: Mapping[str, Any]
     outcomes: Sequence[Outcome]
 
     @classmethod
@@ -67,13 +73,18 @@ class Results:
         """
         try:
             card = json.loads((directory / CARD).read_text())
-            rows = json.loads((directory / TABLE).read_text())
         except (OSError, ValueError) as error:
             raise ConfigError(f"{directory}: holds no finished comparison") from error
-        if card["format"] != FORMAT:
-            raise ConfigError(f"{directory}: format {card['format']}, expected {FORMAT}")
+        refuse_other_format(directory, card)
+        try:
+            rows = json.loads((directory / TABLE).read_text())
+            claims = json.loads((directory / JUDGED).read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{directory}: {TABLE} or {JUDGED} is missing or cut off; compare again"
+            ) from error
         jobs = [Outcome.open(directory / JOBS / f"{key}.json") for key in card["jobs"]]
-        return cls(directory, card, rows, jobs)
+        return cls(directory, card, rows, claims, jobs)
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -106,7 +117,7 @@ class Results:
     def row(self, name: str, direction: str, metric: str) -> Mapping[str, Any]:
         """Return one row of the table; ``direction`` may be ``mean``."""
         entry = self.entry(name)
-        wanted = (entry["method"], entry["preset"], direction, metric)
+        wanted = (entry["variant"], entry["preset"], direction, metric)
         keys = ("method", "preset", "direction", "metric")
         return next(row for row in self.rows if tuple(row[k] for k in keys) == wanted)
 
@@ -174,3 +185,17 @@ class Results:
 
     def _in(self, name: str, direction: Direction) -> list[Outcome]:
         return [o for o in self.of(name) if direction in o.directions]
+
+
+def refuse_other_format(directory: Path, card: Any) -> None:
+    """Refuse a directory whose ``compare.json`` is of another version of this program.
+
+    Raises:
+        ConfigError: If it is; the message says which format and what to do.
+    """
+    found = card.get("format") if isinstance(card, dict) else None
+    if found != FORMAT:
+        raise ConfigError(
+            f"{directory}: holds a comparison of format {found}, this version reads and "
+            f"writes {FORMAT}; compare anew into another --out"
+        )

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from crossmodal.modality import Direction
+from training.compare.entry import Entry
 from training.compare.outcome import FAILED, NOT_APPLICABLE, OK, Outcome, per_query
-from training.compare.request import Entry
 from training.compare.uncertainty import (
     Sample,
     bootstrap_intervals,
@@ -170,7 +170,7 @@ def _row(
     )
     parameters = standing.total("parameters")
     return {
-        "method": standing.entry.method,
+        "method": standing.entry.variant,
         "preset": standing.entry.preset,
         "data": data,
         "direction": direction,
@@ -205,7 +205,7 @@ def _evidence(
     compared = [
         s
         for s in standings
-        if s.complete and all(_applies(s, str(d), metric) for d in directions)
+        if s.complete and all(applies(s, str(d), metric) for d in directions)
     ]
     if not compared:
         return {}
@@ -228,7 +228,8 @@ def _evidence(
     }
 
 
-def _applies(standing: Standing, direction: str, metric: str) -> bool:
+def applies(standing: Standing, direction: str, metric: str) -> bool:
+    """Whether an entry has values of a metric in a direction."""
     return any(
         direction in o.values["directions"] and value_of(o, direction, metric) is not None
         for o in standing.outcomes

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crossmodal.durable import write_bytes
+from training.compare.claim_tables import claim_notes, claim_tables
+from training.compare.layout import MISSING, Table
 from training.compare.rows import HEADLINE, MEAN, WITHOUT_OWN_PAIR, Row
 
-MISSING = "-"
 INSTANCE = {
     "R@1": "recall_at_1",
     "R@5": "recall_at_5",
@@ -24,21 +24,15 @@ INSTANCE = {
 DIGITS = {"median_rank": 1, "mean_rank": 1}
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Cells of text under headings."""
-
-    title: str
-    headings: Sequence[str]
-    lines: Sequence[Sequence[str]]
-
-
-def write_tables(directory: Path, rows: Sequence[Row], card: Mapping[str, Any]) -> None:
+def write_tables(
+    directory: Path, rows: Sequence[Row], card: Mapping[str, Any], claims: Mapping[str, Any]
+) -> None:
     """Write ``table.md``, ``table.tex`` and ``table.csv``."""
-    tables = lay_out(rows, card)
+    tables, claimed = lay_out(rows, card), claim_tables(claims)
+    remarks, said = notes(card), claim_notes(claims, card)
     for name, text in (
-        ("table.md", markdown(tables, notes(card))),
-        ("table.tex", latex(tables, notes(card))),
+        ("table.md", f"{markdown(tables, remarks)}\n{markdown(claimed, said)}"),
+        ("table.tex", f"{latex(tables, remarks)}\n{latex(claimed, said)}"),
         ("table.csv", csv_text(rows)),
     ):
         write_bytes(directory / name, text.encode())
@@ -187,7 +181,7 @@ class _Cells:
         self._last_directions: Sequence[str] = card["data"]["directions"]
 
     def _row(self, entry: Mapping[str, Any], direction: str, metric: str) -> Row:
-        return self._rows[entry["method"], entry["preset"], direction, metric]
+        return self._rows[entry["variant"], entry["preset"], direction, metric]
 
     def number(
         self, entry: Mapping[str, Any], direction: str, metric: str, digits: int

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
-import torch
 
 from crossmodal.errors import DataError
 from training.best_epoch import BestEpoch
+from training.checkpoints import epochs_left
 from training.config import Settings, check_choice, check_range
 from training.data import UNLABELED, TrainingData
 from training.hashing_game import HashingGame
@@ -227,13 +227,15 @@ class Agah:
             device=context.device,
         )
         keeper = BestEpoch(towers, validation, context.log)
-        for epoch in range(1, settings.epochs + 1):
-            game.set_rate(settings.decay ** ((epoch - 1) // settings.decay_epochs))
-            steps = [game.step(batch) for batch in batches]
-            terms = {
-                name: float(torch.stack([s[name] for s in steps]).mean())
-                for name in steps[0]
-            }
+        left = epochs_left(
+            context.checkpoints,
+            settings.epochs,
+            [keeper, *game.states],
+            replay=lambda epoch: list(batches),
+        )
+        for epoch in left:
+            game.set_share(settings.decay ** ((epoch - 1) // settings.decay_epochs))
+            terms = game.train(batches)
             check_finite(epoch, terms["loss"])
             game.refresh()
             keeper.see(epoch, terms)

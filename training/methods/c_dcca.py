@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from training.data import TrainingData
 from training.methods import deep
-from training.methods.deep import ClassDeepSettings
+from training.methods.deep_settings import AS_CODED, SIGMOID, ClassDeepSettings
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 
 
@@ -41,17 +41,17 @@ class ClusterDeepCca:
     )
     presets: ClassVar[Mapping[str, ClassDeepSettings]] = {
         "paper": ClassDeepSettings(
-            **deep.SIGMOID, batch=1000, epochs=100, fraction=0.5, marginals="plain"
+            **SIGMOID, batch=1000, epochs=100, fraction=0.5, marginals="plain"
         ),
         "as_coded": ClassDeepSettings(
-            **deep.SIGMOID
-            | deep.AS_CODED
+            **SIGMOID
+            | AS_CODED
             | {"left_layers": "20-20-10", "right_layers": "20-20-10", "dropout": 0.0},
             epochs=1,
         ),
         "as_coded_alt": ClassDeepSettings(
-            **deep.SIGMOID
-            | deep.AS_CODED
+            **SIGMOID
+            | AS_CODED
             | {
                 "left_layers": "128-128-64-10",
                 "right_layers": "256-256-128-10",

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from training.data import TrainingData
 from training.methods import deep
-from training.methods.deep import DeepSettings
+from training.methods.deep_settings import SIGMOID, DeepSettings
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.pair_sets import PairSet
 
@@ -37,9 +37,9 @@ class DeepCca:
         exportable=True,
     )
     presets: ClassVar[Mapping[str, DeepSettings]] = {
-        "paper": DeepSettings(**deep.SIGMOID, batch=1000, epochs=50),
+        "paper": DeepSettings(**SIGMOID, batch=1000, epochs=50),
         "as_coded": DeepSettings(
-            **deep.SIGMOID, batch=200, epochs=50, objective="norm", shuffle=False
+            **SIGMOID, batch=200, epochs=50, objective="norm", shuffle=False
         ),
         "tuned": DeepSettings(),
     }

@@ -19,12 +19,15 @@ from training.loop import train_epochs
 from training.losses.correlation import correlation_loss
 from training.losses.label import label_loss
 from training.losses.orthogonality import orthogonality
-from training.methods import deep, linear
+from training.methods import linear
+from training.methods.deep_settings import widths_of
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.networks import mlp
 from training.optimization import OPTIMIZERS, SCHEDULES, Optimization
 from training.pair_batches import PairBatches
 from training.pair_sets import PairSet, moments_of
+from training.prepared import Prepared, prepare
+from training.projected_epochs import ProjectedEpochs
 from training.sampling import Batch
 
 SPACES = ("both", "explicit", "implicit", "ex_im_share")
@@ -85,7 +88,7 @@ class EicsSettings(Settings):
         check_choice("space", self.space, SPACES)
         check_range("k", self.k, 1, 4096)
         for name in ("left_hidden", "right_hidden"):
-            deep.widths_of(name, getattr(self, name))
+            widths_of(name, getattr(self, name))
         check_range("alpha", self.alpha, 0, 1e6)
         check_range("beta", self.beta, 0, 1e6)
         check_range("dropout", self.dropout, 0, 0.95)
@@ -166,7 +169,7 @@ class Eics:
         names = ("left_hidden", "right_hidden")
         towers = {}
         for modality, name in zip(problem.modalities, names, strict=True):
-            hidden = deep.widths_of(name, getattr(settings, name))
+            hidden = widths_of(name, getattr(settings, name))
             dim = problem.dims[modality]
             networks = Subspaces(
                 {
@@ -210,10 +213,10 @@ class Eics:
             if not (labels != UNLABELED).any():
                 raise DataError(f"{modality}: label regression needs labeled items")
         paired = train.with_drawn_pairs(context.seed)
-        prepared = deep.prepare(towers, paired, context, divide=settings.standardize)
+        prepared = prepare(towers, paired, context, divide=settings.standardize)
         pair_set = PairSet(sigma=settings.sigma, seed=context.seed)
         batches = PairBatches(paired, settings.batch, np.random.default_rng(context.seed))
-        keeper = deep.ProjectedEpochs(
+        keeper = ProjectedEpochs(
             towers,
             prepared,
             validation,
@@ -241,6 +244,8 @@ class Eics:
                 terms,
                 scored=(settings.epochs - epoch) % settings.score_every == 0,
             ),
+            checkpoints=context.checkpoints,
+            beside=[keeper],
         )
         return keeper.finish()
 
@@ -275,7 +280,7 @@ class Subspaces(nn.Module):
 
 
 def losses(
-    towers: Towers, prepared: deep.Prepared, batch: Batch, settings: EicsSettings
+    towers: Towers, prepared: Prepared, batch: Batch, settings: EicsSettings
 ) -> dict[str, Tensor]:
     """Return the loss of a batch and its terms."""
     explicit, implicit = (

@@ -1,14 +1,16 @@
 """The seam every method stands behind: settings and data in, one tower per modality out.
 
 A tower maps float32 features (batch, d) to unit-norm embeddings (batch, k) of its own
-modality alone. All it learned lies in parameters and buffers, so settings, problem and
-state dict restore it; it contains no training-only branch and exports to ONNX as it is.
+modality alone; that of a method of sequences takes (batch, time, d), where the steps that
+an item lacks at its end are NaN. All it learned lies in parameters and buffers, so
+settings, problem and state dict restore it; it contains no training-only branch and
+exports to ONNX as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -37,6 +39,7 @@ class MethodCard:
             gets drawn ones.
         embedding: What the embedding's dimensions are, in a few words.
         exportable: Whether it can be served.
+        sequences: Whether it takes the steps of an item instead of one pooled row.
     """
 
     name: str
@@ -46,6 +49,16 @@ class MethodCard:
     needs_pairs: bool
     embedding: str
     exportable: bool
+    sequences: bool = False
+
+
+def as_taken(card: MethodCard, data: TrainingData) -> TrainingData:
+    """Return data whose features are what a method takes: pooled rows, or sequences.
+
+    Raises:
+        DataError: If it takes sequences and a modality has none.
+    """
+    return data.with_sequences() if card.sequences else replace(data, sequences={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ class Problem:
     @classmethod
     def of(cls, data: TrainingData) -> Problem:
         """Return the sizes of a data set."""
-        dims = {m: data.features[m].shape[1] for m in data.modalities}
+        dims = {m: data.features[m].shape[-1] for m in data.modalities}
         return cls(dims, len(data.classes))
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from training.data import TrainingData
 from training.methods import deep
-from training.methods.deep import ClassDeepSettings
+from training.methods.deep_settings import SIGMOID, ClassDeepSettings
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 
 
@@ -38,7 +38,7 @@ class SupervisedDeepCca:
     )
     presets: ClassVar[Mapping[str, ClassDeepSettings]] = {
         "paper": ClassDeepSettings(
-            **deep.SIGMOID
+            **SIGMOID
             | {
                 "left_layers": "128-128-64-64",
                 "right_layers": "512-512-256-256",

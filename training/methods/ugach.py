@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
 from training.best_epoch import BestEpoch
+from training.checkpoints import epochs_left
 from training.code_tower import CodeTower
 from training.config import Settings, check_choice, check_range
 from training.data import TrainingData
 from training.loop import check_finite
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.neighbor_game import NeighborGame, Player
+from training.neighbor_game import HashPlayer, NeighborGame
 from training.networks import mlp
 
 NORMALIZERS = ("candidates", "drawn")
@@ -189,16 +190,18 @@ class Ugach:
             device=context.device,
         )
         judge = _player(critic, settings.critic_rate, settings)
-        for epoch in range(1, settings.pretrain + 1):
+        keeper = BestEpoch(towers, validation, context.log)
+        parts = [keeper, *game.states, *judge.states]
+        for epoch in epochs_left(context.checkpoints, settings.pretrain, parts):
             loss = game.train_critic(judge, None)
             check_finite(epoch, loss)
-            context.log({"pretraining": epoch, "critic": loss})
+            keeper.tell({"pretraining": epoch, "critic": loss})
         if settings.warm:
             for modality, tower in towers.items():
                 tower.load_state_dict(critic[modality].state_dict())
         proposer = _player(towers, settings.generator_rate, settings)
-        keeper = BestEpoch(towers, validation, context.log)
-        for epoch in range(1, settings.rounds + 1):
+        parts += proposer.states
+        for epoch in epochs_left(context.checkpoints, settings.rounds, parts):
             for tower in towers.values():
                 tower.train()
             terms = {}
@@ -232,8 +235,8 @@ def hash_functions(settings: UgachSettings, problem: Problem) -> Towers:
     }
 
 
-def _player(towers: Towers, rate: float, settings: UgachSettings) -> Player:
-    return Player(
+def _player(towers: Towers, rate: float, settings: UgachSettings) -> HashPlayer:
+    return HashPlayer(
         towers,
         optimizer=settings.optimizer,
         rate=rate,

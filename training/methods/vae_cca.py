@@ -18,10 +18,11 @@ from training.data import UNLABELED, TrainingData
 from training.loop import train_epochs
 from training.losses.correlation import class_correlation_loss, correlation_loss
 from training.methods import linear
-from training.methods.deep import Prepared, ProjectedEpochs
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.pair_batches import PairBatches
 from training.pair_sets import PairSet, moments_of
+from training.prepared import Prepared
+from training.projected_epochs import ProjectedEpochs
 from training.sampling import Batch
 from training.variational import (
     VariationalModel,
@@ -200,9 +201,11 @@ class VaeCca:
                 settings.optimization(settings.pretrain, "constant"),
                 steps_per_epoch=len(batches),
                 device=context.device,
-                after_epoch=lambda epoch, terms: context.log(
+                after_epoch=lambda epoch, terms: keeper.tell(
                     {"pretraining": epoch, **terms}
                 ),
+                checkpoints=context.checkpoints,
+                beside=[keeper],
             )
         train_epochs(
             model,
@@ -217,6 +220,8 @@ class VaeCca:
                 terms,
                 scored=settings.is_scored(epoch, passes),
             ),
+            checkpoints=context.checkpoints,
+            beside=[keeper, centers],
         )
         return keeper.finish()
 

@@ -14,10 +14,10 @@ from training.class_centers import ClassCenters
 from training.class_masks import require_classes
 from training.data import TrainingData
 from training.loop import train_epochs
-from training.methods.deep import Prepared
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.networks import NetworkTower
 from training.pair_batches import PairBatches
+from training.prepared import Prepared
 from training.sampling import Batch
 from training.variational import (
     VariationalModel,
@@ -139,7 +139,7 @@ class VaeCcaAsCoded:
             if settings.is_scored(epoch, passes):
                 keeper.see(epoch, terms)
             else:
-                context.log({"epoch": epoch, **terms})
+                keeper.pass_over(epoch, terms)
 
         train_epochs(
             model,

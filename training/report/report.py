@@ -8,7 +8,17 @@ from pathlib import Path
 from crossmodal.durable import write_bytes
 from training.compare.results import Results
 from training.compare.rows import HEADLINE, MEAN
-from training.report import classes, curves, glance, hits, losses, maps, sweeps, tables
+from training.report import (
+    claims,
+    classes,
+    curves,
+    glance,
+    hits,
+    losses,
+    maps,
+    sweeps,
+    tables,
+)
 from training.report.page import Section, document, paragraph
 from training.report.searches import searched
 from training.report.standing import Standing, number
@@ -94,6 +104,7 @@ def _sections(standing: Standing, extra: Sequence[Trials]) -> list[Section]:
         ]
     return [
         Section("Results", [*glance.glance(standing), *tables.results_tables(standing)]),
+        Section("Claims", claims.claims(standing)),
         Section("Methods", tables.entries_table(standing)),
         Section("Precision and recall", curves.precision_recall(standing)),
         Section("Precision and scope", curves.precision_scope(standing)),

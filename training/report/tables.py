@@ -66,7 +66,7 @@ def time_table(standing: Standing) -> list[str]:
 
 
 def ablations(standing: Standing) -> list[str]:
-    """Return a table per method that stands in the comparison with several presets."""
+    """Return a table per method that stands in the comparison more than once."""
     methods: dict[str, list[str]] = {}
     for name in standing.ranked:
         methods.setdefault(standing.results.entry(name)["method"], []).append(name)
@@ -91,7 +91,7 @@ def _ablation(standing: Standing, method: str, entries: Sequence[str]) -> str:
         for name in entries
     ]
     headings = ["entry", "preset", *directions, "to the best", "train s"]
-    return table(headings, lines, caption=f"{method} by preset, mAP", best=[0])
+    return table(headings, lines, caption=f"{method} by preset and settings, mAP", best=[0])
 
 
 def made_with(card: Mapping[str, Any]) -> list[str]:

@@ -7,14 +7,13 @@ import re
 import wave
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-if TYPE_CHECKING:
-    from conftest import FakeService
+from tests.service.web.fake_service import FakeService
 
 RESULTS = "#results .card:not(.waiting)"
 
@@ -522,6 +521,31 @@ def test_no_results_are_said(page: Page, service: FakeService) -> None:
     page.locator("#file").set_input_files([tone()])
     expect(page.locator("#status")).to_have_text("No results")
     expect(page.locator("#results .empty")).to_contain_text("holds no pictures")
+
+
+@pytest.mark.parametrize(
+    ("sure", "said", "shown"),
+    [
+        (0.94, re.compile("^12 pictures"), ["94 %", "47 %"]),
+        (
+            0.008,
+            re.compile("^No good match.* of under 1 %. 12 pictures"),
+            ["under 1 %"] * 2,
+        ),
+        (None, re.compile("^12 pictures"), []),
+    ],
+)
+def test_a_ranking_without_an_answer_is_called_one(
+    page: Page,
+    service: FakeService,
+    sure: float | None,
+    said: re.Pattern[str],
+    shown: list[str],
+) -> None:
+    service.sure = sure
+    search_with_tone(page, service.base_url)
+    expect(page.locator("#status")).to_have_text(said)
+    assert page.locator(f"{RESULTS} .confidence").all_inner_texts()[:2] == shown
 
 
 def test_a_key_is_asked_for_and_sent_with_everything(

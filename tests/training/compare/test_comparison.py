@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from training.compare.comparison import compare
 from training.compare.pool import Task
 from training.compare.request import CompareRequest, parse_entries
 from training.compare.results import Results
-from training.compare.rows import METRICS
+from training.compare.rows import HEADLINE, METRICS
 
 A, V = Modality.AUDIO, Modality.VISUAL
 A2V, V2A = parse_direction("audio2visual"), parse_direction("visual2audio")
@@ -73,6 +74,51 @@ def test_the_table_has_a_row_for_every_entry_direction_and_metric(
         assert row["status"] == "ok"
     with (tmp_path / "out" / "table.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(results.rows)
+
+
+def test_a_variant_is_an_entry_with_its_settings_in_every_name(
+    make_file: MakeFile, execute: Execute, tmp_path: Path
+) -> None:
+    wanted = request(make_file(), "cca:k=1,cca:k=2", seeds=(0,))
+    results = compare(wanted, tmp_path / "out", execute)
+    assert results.entries == ("random", "cca:k=1", "cca:k=2")
+    assert {row["method"] for row in results.rows} == set(results.entries)
+    one, two = (
+        results.row(n, "mean", "mean_average_precision") for n in results.entries[1:]
+    )
+    assert one["mean"] != two["mean"]
+    assert [results.embeddings(n)[A].shape[1] for n in results.entries[1:]] == [1, 2]
+    entry = results.entry("cca:k=2")
+    assert (entry["method"], entry["settings"]) == ("cca", {"k": "2"})
+    assert entry["trec"] == [f"cca+k=2.own.{d}.run.gz" for d in (A2V, V2A)]
+    with gzip.open(tmp_path / "out" / "trec" / entry["trec"][0], "rt") as file:
+        assert file.readline().split()[-1] == "cca:k=2"
+    for name in ("table.md", "table.tex", "table.csv"):
+        assert "cca:k=1" in (tmp_path / "out" / name).read_text().replace(r"\_", "_")
+
+
+def test_claims_are_judged_where_their_entries_are_compared(
+    make_file: MakeFile, execute: Execute, tmp_path: Path
+) -> None:
+    wanted = request(make_file(), "c_cca,cca:k=2,cca")
+    results = compare(wanted, tmp_path / "out", execute)
+    (claim,) = results.claims["claims"]
+    (step,) = claim["steps"]
+    assert claim["key"] == "labels_help_cca"
+    assert (step["better"], step["worse"]) == ("c_cca", "cca")
+    ours, theirs = (results.row(n, "mean", HEADLINE) for n in ("c_cca", "cca"))
+    assert step["difference"] == pytest.approx(ours["mean"] - theirs["mean"], abs=1e-6)
+    assert step["by_seed"] == pytest.approx(
+        np.subtract(ours["values"], theirs["values"]), abs=1e-9
+    )
+    assert json.loads((tmp_path / "out" / "claims.json").read_text()) == results.claims
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "**Claims of the papers**" in text
+    assert f"| c_cca | cca | {step['difference']:+.3f} |" in text
+    assert f"{len(results.claims['left_out'])} more claims of the papers" in text
+    (tmp_path / "out" / "claims.json").unlink()
+    with pytest.raises(ConfigError, match=r"claims\.json is missing or cut off"):
+        Results.open(tmp_path / "out")
 
 
 def test_the_mean_of_the_directions_is_their_mean_and_methods_beat_chance(
@@ -176,7 +222,7 @@ def _diverge(*given: object) -> None:
 def test_a_method_without_the_preset_or_the_data_is_not_applicable(
     make_file: MakeFile, execute: Execute, tmp_path: Path
 ) -> None:
-    wanted = request(make_file(), "c_cca@as_coded,cca", seeds=(0,))
+    wanted = request(make_file(), "c_cca@as_coded,cca,lstm_c_cca", seeds=(0,))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.methods.cca.Cca.fit", _lack)
         results = compare(wanted, tmp_path / "out", execute)
@@ -184,12 +230,31 @@ def test_a_method_without_the_preset_or_the_data_is_not_applicable(
     assert statuses == {
         "random": "ok",
         "c_cca": "not applicable: has no preset as_coded",
-        "cca": "not applicable: needs sequences (items, time, dim)",
+        "cca": "not applicable: lacks what it takes",
+        "lstm_c_cca": "not applicable: field audio/features: one row per item, expected "
+        "sequences, (items, time, dim)",
     }
 
 
 def _lack(*given: object) -> None:
-    raise DataError("needs sequences (items, time, dim)")
+    raise DataError("lacks what it takes")
+
+
+def test_methods_of_sequences_and_of_pooled_rows_stand_in_one_table(
+    make_file: MakeFile, execute: Execute, tmp_path: Path
+) -> None:
+    small = {"epochs": "20", "left_layers": "16-8-6", "right_layers": "16-8-6", "k": "3"}
+    wanted = request(
+        make_file(steps=4),
+        "cca,lstm_c_cca",
+        seeds=(0,),
+        overrides={"cca": {"k": "3", "ridge": "0.1"}, "lstm_c_cca": small},
+    )
+    results = compare(wanted, tmp_path / "out", execute)
+    for method in ("cca", "lstm_c_cca"):
+        row = results.row(method, "mean", "mean_average_precision")
+        assert row["status"] == "ok"
+        assert row["mean"] > 0.5  # chance is near 0.36
 
 
 def test_trec_files_give_the_same_figure(
@@ -284,6 +349,38 @@ def test_a_folder_of_something_else_is_left_alone(
         compare(request(make_file()), tmp_path / "out", execute)
     with pytest.raises(ConfigError, match="holds no finished comparison"):
         Results.open(tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", ['{"format": 1}', '{"format": 99}', "[]"])
+def test_a_comparison_of_another_format_is_refused_and_kept(
+    make_file: MakeFile, execute: Execute, tmp_path: Path, content: str
+) -> None:
+    out, wanted = tmp_path / "out", request(make_file(), seeds=(0,))
+    compare(wanted, out, execute)
+    (out / "compare.json").write_text(content)
+    with pytest.raises(ConfigError, match="this version reads and writes 2; compare anew"):
+        Results.open(out)
+    with pytest.raises(ConfigError, match="this version reads and writes 2; compare anew"):
+        compare(wanted, out, execute)
+    assert (out / "compare.json").read_text() == content
+    (out / "compare.json").write_text('{"format": ')  # written by nobody: gone over
+    assert compare(wanted, out, execute).entries == ("random", "c_cca")
+
+
+@pytest.mark.parametrize("folds", [None, 25])
+def test_a_refused_request_leaves_an_earlier_comparison_whole(
+    make_file: MakeFile, execute: Execute, tmp_path: Path, folds: int | None
+) -> None:
+    path, out = make_file(), tmp_path / "out"
+    compare(request(path, seeds=(0,)), out, execute)
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    wrong = request(path, overrides={"c_cca": {"nosuch": "1"}}, folds=folds)
+    with pytest.raises((ConfigError, DataError)):
+        compare(wrong, out, execute)
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    with pytest.raises(ConfigError):
+        compare(replace(wrong, folds=None), tmp_path / "new", execute)
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_interrupted_comparison_goes_on_at_the_next_epoch(

@@ -54,6 +54,21 @@ def test_wrong_settings_are_reported_before_anything_runs() -> None:
         plan_jobs(request("cca", overrides={"cca": {"x": "1"}}), PROBLEM)
 
 
+def test_settings_of_an_entry_go_before_those_of_its_method() -> None:
+    asked = request(
+        "cca:k=3,cca,cca@paper:scale=rho:k=4",
+        overrides={"cca": {"k": "7", "ridge": "0.5"}},
+        seeds=(0,),
+    )
+    jobs, _ = plan_jobs(asked, PROBLEM)
+    settings = {job.entry: starting_settings(job).to_json() for job in jobs[1:]}
+    assert {n: (s["k"], s["ridge"], s["scale"]) for n, s in settings.items()} == {
+        "cca:k=3": (3, 0.5, "none"),
+        "cca": (7, 0.5, "none"),
+        "cca@paper:k=4:scale=rho": (4, 0.5, "rho"),
+    }
+
+
 def test_the_key_changes_with_all_that_an_outcome_depends_on() -> None:
     (_, job, *_), _ = plan_jobs(request("cca"), PROBLEM)
     key = job.key("data", "code")

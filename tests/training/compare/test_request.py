@@ -3,12 +3,8 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import ConfigError
-from training.compare.request import (
-    CompareRequest,
-    Entry,
-    parse_entries,
-    parse_overrides,
-)
+from training.compare.entry import Entry
+from training.compare.request import CompareRequest, parse_entries, parse_overrides
 from training.methods.catalog import METHODS
 
 
@@ -19,6 +15,7 @@ def test_entries_are_methods_with_a_preset_and_random_joins() -> None:
         Entry("cca@paper", "cca", "paper"),
     )
     assert [e.name for e in parse_entries("cca,random", "tuned")] == ["cca", "random"]
+    assert [e.name for e in parse_entries("all,cca:k=3", "tuned")] == [*METHODS, "cca:k=3"]
     assert [e.method for e in parse_entries("all", "paper")] == list(METHODS)
 
 
@@ -28,6 +25,16 @@ def test_entries_are_methods_with_a_preset_and_random_joins() -> None:
         ("cca,nosuch", "unknown method 'nosuch'"),
         ("cca,cca", "cca comes twice"),
         ("cca,cca@tuned", "cca comes twice"),
+        ("all,cca", "cca comes twice"),
+        ("cca:k=5,cca:k=05", "cca:k=5 comes twice"),
+        ("cca:k", "--methods cca:k: expected METHOD@PRESET:KEY=VALUE"),
+        ("cca:=5", "--methods cca:=5: expected"),
+        ("cca:k=", "--methods cca:k=: expected"),
+        ("cca:k=5:k=6", "--methods cca:k=5:k=6: k comes twice"),
+        ("cca:nosuch=5", "--methods cca:nosuch=5: unknown setting 'nosuch'"),
+        ("cca:k=five", "--methods cca:k=five: k must be int, got 'five'"),
+        ("eics:space=outer", "--methods eics:space=outer: space must be one of both"),
+        ("c_cca@as_coded:k=0", "--methods c_cca@as_coded:k=0: k must be in"),
     ],
 )
 def test_wrong_methods_are_reported(text: str, message: str) -> None:

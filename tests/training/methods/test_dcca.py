@@ -10,12 +10,19 @@ from crossmodal.modality import Modality
 from training.correlated_tower import CorrelatedTower, outputs_of
 from training.data import TrainingData
 from training.linear_cca import pair_moments, solve
-from training.losses.correlation import class_correlation_loss, correlation_loss
+from training.losses.correlation import (
+    OBJECTIVES,
+    canonical_correlations,
+    class_correlation_loss,
+    correlation_loss,
+)
 from training.methods import deep
 from training.methods.catalog import METHODS
+from training.methods.deep_settings import ClassDeepSettings, DeepSettings
 from training.methods.method import FitContext, Problem
 from training.pair_batches import PairBatches
 from training.pair_sets import PairSet, moments_of
+from training.prepared import Prepared, prepare
 from training.selection import fit_method
 from training.validation import embed, score
 
@@ -44,13 +51,13 @@ def exclusive_or(make_data: MakeData, seed: int) -> TrainingData:
 
 
 def prepared(
-    make_data: MakeData, settings: deep.DeepSettings
-) -> tuple[dict[Modality, CorrelatedTower], deep.Prepared]:
+    make_data: MakeData, settings: DeepSettings
+) -> tuple[dict[Modality, CorrelatedTower], Prepared]:
     data = make_data(0)
     torch.manual_seed(0)
     towers = deep.build(settings, Problem.of(data))
     context = FitContext(seed=0, device=torch.device("cpu"))
-    return towers, deep.prepare(towers, data, context, divide=True)
+    return towers, prepare(towers, data, context, divide=True)
 
 
 @pytest.mark.parametrize("method", FAMILY)
@@ -63,8 +70,8 @@ def test_every_parameter_receives_gradient(
     (batch,) = PairBatches(ready.data, 48, np.random.default_rng(0))
     pair_set = PairSet(sigma=0.2)
     covariances = deep.covariances_of(towers, ready, batch, pair_set, np.ones(48, bool))
-    correlations = deep.canonical_correlations(covariances, settings.ridge)
-    torch.autograd.backward(deep.OBJECTIVES[settings.objective](correlations, 3))
+    correlations = canonical_correlations(covariances, settings.ridge)
+    torch.autograd.backward(OBJECTIVES[settings.objective](correlations, 3))
     for tower in towers.values():
         for name, parameter in tower.named_parameters():
             assert parameter.grad is not None, name
@@ -73,12 +80,12 @@ def test_every_parameter_receives_gradient(
 
 @pytest.mark.parametrize("sigma", [0.0, 0.2, 1.0])
 def test_loss_of_a_batch_is_that_of_its_outputs(make_data: MakeData, sigma: float) -> None:
-    towers, ready = prepared(make_data, deep.DeepSettings(dropout=0.0))
+    towers, ready = prepared(make_data, DeepSettings(dropout=0.0))
     batch = next(iter(PairBatches(ready.data, 24, np.random.default_rng(0))))
     covariances = deep.covariances_of(
         towers, ready, batch, PairSet(sigma=sigma), np.ones(48, bool)
     )
-    found = -deep.canonical_correlations(covariances, 1e-3)[:4].mean()
+    found = -canonical_correlations(covariances, 1e-3)[:4].mean()
     outputs = [towers[m].outputs(ready.rows(m, batch)) for m in (A, V)]
     labels = [torch.from_numpy(batch.labels[m]) for m in (A, V)]
     expected = class_correlation_loss(
@@ -91,7 +98,7 @@ def test_loss_of_a_batch_is_that_of_its_outputs(make_data: MakeData, sigma: floa
 
 
 def test_fraction_and_marginals_reach_the_batch(make_data: MakeData) -> None:
-    towers, ready = prepared(make_data, deep.DeepSettings(dropout=0.0, batch_norm=False))
+    towers, ready = prepared(make_data, DeepSettings(dropout=0.0, batch_norm=False))
     (batch,) = PairBatches(ready.data, 48, np.random.default_rng(0), shuffle=False)
     pair_set = PairSet(sigma=0.2, fraction=0.5, marginals="plain", seed=1)
     partners = pair_set.partners(ready.data.labels[V])
@@ -105,7 +112,7 @@ def test_fraction_and_marginals_reach_the_batch(make_data: MakeData) -> None:
 
 
 def test_batch_without_class_pairs_counts_its_true_pairs(make_data: MakeData) -> None:
-    towers, ready = prepared(make_data, deep.DeepSettings(dropout=0.0))
+    towers, ready = prepared(make_data, DeepSettings(dropout=0.0))
     (batch,) = PairBatches(ready.data, 48, np.random.default_rng(0))
     none = np.zeros(48, dtype=bool)
     found = deep.covariances_of(towers, ready, batch, PairSet(sigma=0.2), none)
@@ -119,7 +126,7 @@ def test_embedding_is_cca_of_the_networks_outputs(make_data: MakeData) -> None:
     outputs = outputs_of(
         fitted.towers, {m: torch.from_numpy(x) for m, x in data.features.items()}
     )
-    assert isinstance(fitted.settings, deep.DeepSettings)
+    assert isinstance(fitted.settings, DeepSettings)
     ridge = fitted.settings.ridge
     solution = solve(pair_moments(outputs[A], outputs[V]), ridge)
     for modality, directions in ((A, solution.left), (V, solution.right)):
@@ -183,7 +190,7 @@ def test_epochs_are_logged_and_scored_as_often_as_asked(make_data: MakeData) -> 
 def test_as_coded_trains_in_file_order_on_the_norm_with_plain_marginals() -> None:
     for name in ("as_coded", "as_coded_alt"):
         coded = METHODS["c_dcca"].presets[name]
-        assert isinstance(coded, deep.ClassDeepSettings)
+        assert isinstance(coded, ClassDeepSettings)
         assert not coded.shuffle
         assert coded.objective == "norm"
         assert coded.marginals == "plain"
@@ -191,7 +198,7 @@ def test_as_coded_trains_in_file_order_on_the_norm_with_plain_marginals() -> Non
     for method in FAMILY:
         for name, preset in METHODS[method].presets.items():
             if not name.startswith("as_coded"):
-                assert isinstance(preset, deep.DeepSettings)
+                assert isinstance(preset, DeepSettings)
                 assert preset.shuffle
                 assert preset.objective == "sum"
 
@@ -222,7 +229,7 @@ def test_marginals_decide_where_classes_are_unbalanced(make_data: MakeData) -> N
 @pytest.mark.parametrize("layers", ["", "100-", "100-0-10", "a", "10 10"])
 def test_widths_that_are_none_are_refused(layers: str) -> None:
     with pytest.raises(ConfigError, match="left_layers must be positive widths joined"):
-        replace(deep.DeepSettings(), left_layers=layers)
+        replace(DeepSettings(), left_layers=layers)
 
 
 def test_no_shared_class_is_refused(make_data: MakeData) -> None:

@@ -12,10 +12,10 @@ from training.data import TrainingData
 from training.losses.correlation import correlation_loss
 from training.losses.label import label_loss
 from training.losses.orthogonality import orthogonality
-from training.methods import deep
 from training.methods.eics import SPACES, Eics, EicsSettings, Subspaces, losses
 from training.methods.method import FitContext, Problem, Towers
 from training.pair_batches import PairBatches
+from training.prepared import Prepared, prepare
 from training.sampling import Batch
 from training.selection import fit_method
 from training.validation import embed, score
@@ -26,14 +26,12 @@ MakeData = Callable[..., TrainingData]
 SMALL = {"left_hidden": "24", "right_hidden": "24", "epochs": "15", "score_every": "5"}
 
 
-def ready(
-    make_data: MakeData, settings: EicsSettings
-) -> tuple[Towers, deep.Prepared, Batch]:
+def ready(make_data: MakeData, settings: EicsSettings) -> tuple[Towers, Prepared, Batch]:
     data = make_data(0)
     torch.manual_seed(0)
     towers = Eics().build(settings, Problem.of(data))
     context = FitContext(seed=0, device=torch.device("cpu"))
-    prepared = deep.prepare(towers, data, context, divide=True)
+    prepared = prepare(towers, data, context, divide=True)
     (batch,) = PairBatches(data, 48, np.random.default_rng(0), shuffle=False)
     return towers, prepared, batch
 

@@ -9,7 +9,7 @@ from training.code_tower import CodeTower
 from training.data import TrainingData
 from training.methods.method import Problem, Towers
 from training.methods.ugach import Ugach, UgachSettings, hash_functions
-from training.neighbor_game import NeighborGame, Player
+from training.neighbor_game import HashPlayer, NeighborGame
 from training.selection import fit_method
 from training.validation import embed, score
 
@@ -35,8 +35,8 @@ def game_on(data: TrainingData) -> NeighborGame:
     )
 
 
-def player_of(towers: Towers) -> Player:
-    return Player(
+def player_of(towers: Towers) -> HashPlayer:
+    return HashPlayer(
         towers, optimizer="adam", rate=3e-3, weight_decay=0.0, decay=0.9, decay_steps=100
     )
 

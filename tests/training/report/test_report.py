@@ -61,6 +61,7 @@ def test_every_part_the_papers_show_is_there(page: str) -> None:
     titles = re.findall(r"<h2>([^<]+)</h2>", page)
     assert titles == [
         "Results",
+        "Claims",
         "Methods",
         "Precision and recall",
         "Precision and scope",
@@ -81,6 +82,17 @@ def test_numbers_are_those_of_the_table(results: Results, page: str) -> None:
         row = results.row(name, "mean", "mean_average_precision")
         assert f"{row['mean']:.3f} ± {row['sd']:.3f}" in page
         assert f">{name}<" in page
+
+
+def test_claims_stand_there_with_figure_and_verdict(results: Results, page: str) -> None:
+    (claim,) = results.claims["claims"]
+    (step,) = claim["steps"]
+    section = page.split('<section id="claims">')[1].split("</section>")[0]
+    assert "<td>c_cca &gt; cca</td>" in section
+    assert f">{step['difference']:+.3f}</td>" in section
+    assert section.count(f"<td>{claim['verdict']}</td>") == 2
+    assert "<svg" in section
+    assert "Not corrected for their number" in section
 
 
 def test_page_says_what_it_was_made_with(results: Results, page: str) -> None:

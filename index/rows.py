@@ -1,0 +1,68 @@
+"""Rows: what each vector of a gallery belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from crossmodal.items import Segment
+from index.gallery import Seqs
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The item and the stretch of each vector, by ascending seq. Not to be changed.
+
+    Attributes:
+        seqs: The number of each vector.
+        item_ids: The item of each; what it may hold beyond the last seq does not count.
+        starts_s: Where in the item each begins.
+        ends_s: Where each ends; NaN for the end of the item.
+        last: The last row of each item.
+        previous: The row before each row that bears the same id, -1 for none.
+    """
+
+    seqs: Seqs
+    item_ids: Sequence[str]
+    starts_s: Float64[np.ndarray, "rows"]
+    ends_s: Float64[np.ndarray, "rows"]
+    last: Mapping[str, int]
+    previous: Int64[np.ndarray, "rows"]
+
+    @classmethod
+    def of(
+        cls,
+        seqs: Seqs,
+        item_ids: Sequence[str],
+        starts_s: Float64[np.ndarray, "rows"],
+        ends_s: Float64[np.ndarray, "rows"],
+    ) -> Rows:
+        """Return rows with what follows from their ids."""
+        last = dict(zip(item_ids, range(len(seqs)), strict=True))
+        previous = np.full(len(seqs), -1)
+        if len(last) < len(seqs):
+            seen: dict[str, int] = {}
+            for row, item_id in enumerate(item_ids):
+                previous[row] = seen.get(item_id, -1)
+                seen[item_id] = row
+        return cls(seqs, item_ids, starts_s, ends_s, last, previous)
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    def chain(self, item_id: str) -> list[int]:
+        """Return every row that bears an id, ascending; none if no row does."""
+        found = []
+        row = self.last.get(item_id, -1)
+        while row >= 0:
+            found.append(row)
+            row = int(self.previous[row])
+        return found[::-1]
+
+    def segment(self, row: int) -> Segment:
+        """Return where in its item the row lies."""
+        start_s, end_s = self.starts_s.item(row), self.ends_s.item(row)
+        return Segment(start_s, end_s if end_s == end_s else None)

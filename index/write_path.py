@@ -1,0 +1,166 @@
+"""The write path: everything that an opened collection needs to be changed."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from index.compaction import CompactionPolicy, Compactor, compact
+from index.database import DATABASE
+from index.group import CheckedPut, Submission
+from index.loading import Model
+from index.manifest import IndexManifest, oldest_kept
+from index.media import MediaFiles
+from index.new_items import check_item
+from index.operations import Delete, Idempotency, Operation, Put, Receipt
+from index.store import Store
+from index.view import View
+from index.view_builder import ViewBuilder
+from index.writer import Writer
+
+RESERVE_BYTES = 256 << 20
+INDEX = "index"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteSettings:
+    """What writing depends on.
+
+    Attributes:
+        reserve_bytes: Space of the disk that puts leave free, so that deletions and
+            checkpoints still fit.
+        policy: When the index files are made anew.
+        reached: Told of the points at which a test may end the process.
+    """
+
+    reserve_bytes: int = RESERVE_BYTES
+    policy: CompactionPolicy = field(default_factory=CompactionPolicy)
+    reached: Callable[[str], None] = lambda point: None
+
+
+class WritePath:
+    """The writer's and the compactor's threads over one store; any thread may use it."""
+
+    def __init__(
+        self,
+        directory: Path,
+        store: Store,
+        media: MediaFiles,
+        model: Model,
+        builder: ViewBuilder,
+        *,
+        publish: Callable[[View], None],
+        degraded: str | None,
+        settings: WriteSettings,
+    ) -> None:
+        """Start the threads.
+
+        Args:
+            directory: The data directory, locked for this process alone.
+            store: Its database, opened for writing.
+            media: Its media.
+            model: The bundle that makes the vectors.
+            builder: Makes the views.
+            publish: Takes each new view.
+            degraded: Why the index files could not be used; they are then made anew.
+            settings: What else writing depends on.
+        """
+        self._directory = directory
+        self._store = store
+        self._media = media
+        self._model = model
+        self._builder = builder
+        self._publish = publish
+        self._settings = settings
+        self.degraded = degraded
+        shown = (i.media_sha256 for i in builder.items.values() if i.media_sha256)
+        media.show(shown)
+        media.sweep()
+        self._compactor = Compactor(self._make_bases)
+        self._writer = Writer(
+            store,
+            media,
+            model,
+            builder,
+            publish,
+            after_write=self._compact_in_time,
+            spare=self._has_spare,
+            reached=settings.reached,
+        )
+        if degraded is not None:
+            self._compactor.request()
+
+    def submit(
+        self, operations: tuple[Operation, ...], idempotency: Idempotency | None
+    ) -> Future[Receipt]:
+        """Check and queue operations, as `Collection.submit` says."""
+        claimed: list[str] = []
+
+        def release(_: object = None) -> None:
+            for sha256 in claimed:
+                self._media.release(sha256)
+
+        try:
+            for operation in operations:  # all of them before any media are copied
+                if isinstance(operation, Put):
+                    check_item(operation.item, self._model.dim)
+            prepared = [self._prepared(operation, claimed) for operation in operations]
+            done = self._writer.submit(Submission(prepared, idempotency))
+        except BaseException:
+            release()
+            raise
+        done.add_done_callback(release)
+        return done
+
+    def compact(self) -> IndexManifest:
+        """Make the index files anew and wait for it, as `Collection.compact` says."""
+        return self._compactor.request().result()
+
+    def close(self) -> None:
+        """Finish what was submitted and end the threads."""
+        self._compactor.close()
+        self._writer.close()
+
+    def _prepared(self, operation: Operation, claimed: list[str]) -> CheckedPut | Delete:
+        if isinstance(operation, Delete):
+            return operation
+        item = operation.item
+        if operation.media is not None:
+            sha256 = self._media.add(operation.media, claim=True)
+            claimed.append(sha256)
+            item = replace(item, media_sha256=sha256)
+        elif item.media_sha256 is not None:
+            self._media.claim(item.media_sha256)
+            claimed.append(item.media_sha256)
+        return CheckedPut(check_item(item, self._model.dim), operation.replace)
+
+    def _compact_in_time(self) -> None:
+        if self._settings.policy.asks_for(self._builder):
+            self._compactor.request_soon()
+
+    def _make_bases(self) -> IndexManifest:
+        index = self._directory / INDEX
+        manifest = compact(
+            self._writer,
+            self._builder,
+            self._directory / DATABASE,
+            index,
+            self._model,
+            publish_view=self._publish,
+            reached=self._settings.reached,
+        )
+        if self.degraded is not None:
+            _log.warning("index rebuilt from the store")
+            self.degraded = None
+        kept = oldest_kept(index)
+        self._writer.run(lambda: self._store.tidy(up_to=kept, now=time.time()))
+        return manifest
+
+    def _has_spare(self) -> bool:
+        return shutil.disk_usage(self._directory).free >= self._settings.reserve_bytes

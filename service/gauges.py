@@ -1,0 +1,98 @@
+"""Gauges: readiness, queues, index and disk, read at the moment of a scrape."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.version import VERSION
+
+if TYPE_CHECKING:
+    from service.runtime import Runtime
+
+Samples = Iterable[tuple[str, float]]
+
+
+class Gauges(Collector):
+    """Yields the state of one application; nothing is kept between scrapes."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Watch a runtime."""
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every gauge that has a value now."""
+        runtime = self._runtime
+        yield _gauge("earshot_ready", "1 if /readyz answers 200.", runtime.readiness.ready)
+        yield _gauge(
+            "earshot_reasons", "Reasons /readyz gives.", len(runtime.readiness.reasons)
+        )
+        lanes = runtime.lanes
+        yield _labelled(
+            "earshot_places",
+            "Places of a queue.",
+            "queue",
+            ((lane.name, lane.places) for lane in lanes),
+        )
+        yield _labelled(
+            "earshot_places_taken",
+            "Places taken.",
+            "queue",
+            ((lane.name, lane.taken) for lane in lanes),
+        )
+        refused = CounterMetricFamily(
+            "earshot_refused", "Requests refused by a full queue.", labels=["queue"]
+        )
+        for lane in lanes:
+            refused.add_metric([lane.name], lane.refused)
+        yield refused
+        if runtime.readiness.opened:
+            yield from self._index()
+        data = runtime.settings.data
+        if data is not None and data.is_dir():
+            yield _gauge(
+                "earshot_data_free_bytes",
+                "Bytes free where the data directory is.",
+                shutil.disk_usage(data).free,
+            )
+
+    def _index(self) -> Iterator[Metric]:
+        view = self._runtime.collection.view
+        yield _gauge("earshot_view_seq", "The last write that searches see.", view.seq)
+        yield _labelled(
+            "earshot_index_items",
+            "Items that can be found.",
+            "modality",
+            ((str(modality), count) for modality, count in view.sizes.items()),
+        )
+        yield _labelled(
+            "earshot_index_vectors",
+            "Vectors that can be found.",
+            "modality",
+            ((str(modality), count) for modality, count in view.segments.items()),
+        )
+        yield _gauge(
+            "earshot_index_unserved_vectors",
+            "Vectors stored that cannot be searched.",
+            sum(view.unserved.values()),
+        )
+        build = GaugeMetricFamily(
+            "earshot_build_info", "What answers: always 1.", labels=["version", "model"]
+        )
+        build.add_metric([VERSION, view.model_id], 1)
+        yield build
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def _labelled(name: str, text: str, label: str, samples: Samples) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in samples:
+        family.add_metric([value], number)
+    return family
