@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from index import writer
 from index.group import Submission
 from index.operations import ItemResult, Receipt, Status
+from index.view import View
+from index.view_builder import ViewBuilder
 from service import __main__
 from service.routes import writes
 
@@ -42,10 +45,21 @@ def forget_keys() -> None:
     writes.idempotency = lambda *_: None  # type: ignore[assignment]
 
 
+def lack_a_write() -> None:
+    """Let views say that they are newer than they are."""
+    advance = ViewBuilder.advance
+
+    def late(self: ViewBuilder, changes: Sequence[Any], seq: int, unserved: Any) -> View:
+        return advance(self, changes[:-1], seq, unserved)
+
+    ViewBuilder.advance = late  # type: ignore[method-assign]
+
+
 MUTANTS: Mapping[str, Callable[[], None]] = {
     "": lambda: None,
     "answer before commit": answer_before_commit,
     "forget keys": forget_keys,
+    "views lack a write": lack_a_write,
 }
 
 if __name__ == "__main__":
