@@ -12,6 +12,7 @@ import numpy as np
 
 from crossmodal.bundle import Bundle
 from crossmodal.errors import ConfigError, DataError
+from crossmodal.faults import naming
 from crossmodal.feature_tables import FeaturesFile
 from crossmodal.features import read_features
 from crossmodal.items import SPLITS, SourceItem
@@ -83,7 +84,8 @@ def known_features(path: Path, bundle: Bundle) -> KnownFeatures:
     Raises:
         DataError: If no row says what that was, or another front end made them.
     """
-    known = KnownFeatures(served_tables(read_features(path), bundle))
+    with naming(path):
+        known = KnownFeatures(served_tables(read_features(path), bundle))
     if not len(known):
         raise DataError(
             f"{path}: no row says which file it was computed from; it was not prepared "
@@ -108,7 +110,8 @@ def embed_source(
         FrontEndError: If the bundle cannot read media, here or at all.
     """
     if _is_features_file(source):
-        yield from _from_features(read_features(source), sourcing)
+        with naming(source):
+            yield from _from_features(read_features(source), sourcing)
     else:
         yield from _from_media(read_source(source), sourcing, media)
 
@@ -116,7 +119,7 @@ def embed_source(
 def _from_features(data: FeaturesFile, how: Sourcing) -> Iterator[NewItem | Skipped]:
     part = data.of_split(how.split)
     if not sum(len(table) for table in served_tables(part, how.bundle).values()):
-        raise DataError(f"{data.name}: no row belongs to split {how.split}")
+        raise DataError(f"no row belongs to split {how.split}")
     if how.leave_out:
         ids = {str(item_id) for table in part.modalities.values() for item_id in table.id}
         yield from _stored(ids, how.leave_out)
