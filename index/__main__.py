@@ -14,6 +14,7 @@ from rich.text import Text
 
 from crossmodal import console
 from crossmodal.console import Format
+from index import generation
 from index.add import add as add_to_collection
 from index.backup import back_up
 from index.build import build as build_collection
@@ -170,6 +171,47 @@ def backup(
         return
     console.note(f"{made.items} items and {made.media} media files, up to write {made.seq}")
     print(out)
+
+
+@app.command("catch-up")
+def catch_up(
+    directory: Data,
+    bundle: Annotated[Path, typer.Option(help="The other bundle.")],
+    out: Annotated[Path, typer.Option(help="The generation: a data directory.")],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
+    ] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Embed the media of DIR by another bundle into a data directory beside it.
+
+    DIR may be served and written to meanwhile; run it again to bring over what was
+    written since. ``switch`` then lets the two change places.
+    """
+    done = generation.catch_up(
+        directory, bundle, out, workers=workers, progress=console.progress
+    )
+    for skipped in done.skipped:
+        console.note(f"skipped {skipped.item_id}: {skipped.reason}")
+    if output is Format.JSON:
+        skips = [skipped._asdict() for skipped in done.skipped]
+        console.print_json(asdict(done) | {"out": str(out), "skipped": skips})
+        return
+    console.note(f"{done.embedded} items embedded, {done.deleted} deleted")
+    print(out)
+
+
+@app.command()
+def switch(
+    directory: Data,
+    made: Annotated[Path, typer.Argument(metavar="GENERATION", help="What catch-up made.")],
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Though items may be missing.")
+    ] = False,
+) -> None:
+    """Let DIR and a generation change places in one step; again, to go back."""
+    generation.switch(directory, made, partial=partial)
+    print(directory)
 
 
 @app.command()

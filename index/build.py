@@ -93,7 +93,7 @@ def build(
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         try:
-            bundle = _copy_bundle(Bundle.open(bundle_dir), work / BUNDLE)
+            bundle = copy_bundle(Bundle.open(bundle_dir), work / BUNDLE)
             sourcing = Sourcing(
                 bundle=bundle,
                 split=split,
@@ -105,7 +105,7 @@ def build(
             items, vectors, skipped = _fill(
                 work, bundle, embed_source(source, sourcing, media)
             )
-            _sync_tree(work)
+            sync_tree(work)
             _put_in_place(work, out)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -158,7 +158,8 @@ def _fill(
     return count, {m: len(gallery) for m, gallery in galleries.items()}, tuple(skipped)
 
 
-def _copy_bundle(bundle: Bundle, directory: Path) -> Bundle:
+def copy_bundle(bundle: Bundle, directory: Path) -> Bundle:
+    """Copy a bundle's files durably and return the copy, opened."""
     directory.mkdir()
     for name in (*bundle.manifest.files, MANIFEST):
         write_bytes(directory / name, (bundle.directory / name).read_bytes())
@@ -182,7 +183,8 @@ def _hold(out: Path, *, replace: bool) -> DirectoryLock | None:
     return DirectoryLock(out, write=True)
 
 
-def _sync_tree(work: Path) -> None:
+def sync_tree(work: Path) -> None:
+    """Complete a data directory and make all of its names survive a power cut."""
     (work / LOCK).touch()
     (work / STAGING).mkdir(exist_ok=True)
     for directory, _, _ in os.walk(work):

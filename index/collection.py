@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -25,6 +26,7 @@ from index.view import View
 from index.write_path import INDEX, RESERVE_BYTES, WritePath, WriteSettings
 
 BUNDLE, MEDIA, STAGING = "bundle", "media", "staging"
+ORIGIN = "origin.json"
 RECALL_TOLERANCE = 0.01  # below what was measured when a base was made
 
 
@@ -222,6 +224,12 @@ class Collection:
         return 1.0 if base.recall is None else base.recall - RECALL_TOLERANCE
 
     @property
+    def made_from(self) -> Mapping[str, Any] | None:
+        """Which model's collection this one was made from, and up to which write."""
+        note = self.directory / ORIGIN
+        return json.loads(note.read_bytes()) if note.is_file() else None
+
+    @property
     def media_files(self) -> MediaFiles:
         """Where its media are kept."""
         return self._media
@@ -263,6 +271,7 @@ class Collection:
             "model_id": view.model_id,
             "view_seq": view.seq,
             "version": view.version,
+            "made_from": self.made_from,
             "degraded": self.degraded,
         }
 

@@ -16,7 +16,10 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("crossmodal", "index", "tests/conftest.py", "tests/index", "pyproject.toml")
+COPIED = (
+    *("crossmodal", "index", "pyproject.toml"),
+    *("tests/conftest.py", "tests/graphs.py", "tests/index"),
+)
 
 
 class Mutant(NamedTuple):
