@@ -1,4 +1,4 @@
-r"""Gaussian kernel features: an item by its kernel with stored landmarks.
+r"""Kernel features: an item by its kernel with stored landmarks.
 
 A direction $\sum_z a_z \phi(z)$ of the kernel's space over landmarks z projects an item on
 $a^T k(x)$, $k(x)$ its kernel with every landmark, and has the squared length $a^T K a$.
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float64, Int64
 from scipy.spatial.distance import pdist
 
@@ -63,14 +64,34 @@ def gaussian(items: Items, landmarks: Landmarks, gamma: float) -> Kernel:
     return kernel
 
 
-def median_gamma(items: Rows, rng: np.random.Generator) -> float:
-    """Return one over the median squared distance of different items of a sample.
+def laplacian(items: Items, landmarks: Landmarks, gamma: float) -> Kernel:
+    r"""Return the kernel $e^{-\gamma\|x - z\|_1}$ of every item with every landmark.
+
+    Far coordinates count by their distance, not its square, so that a few odd features
+    do not make an item unlike all others.
+    """
+    distances = torch.cdist(torch.from_numpy(items), torch.from_numpy(landmarks), p=1)
+    kernel: Kernel = torch.exp_(distances.mul_(-gamma)).numpy()
+    return kernel
+
+
+SHAPES = {"gaussian": gaussian, "laplacian": laplacian}
+DISTANCES = {"gaussian": "sqeuclidean", "laplacian": "cityblock"}
+
+
+def median_gamma(items: Rows, rng: np.random.Generator, shape: str = "gaussian") -> float:
+    """Return one over the median distance of different items of a sample.
+
+    Args:
+        items: To take the sample from.
+        rng: Draws it.
+        shape: Of the kernel, which says what distance: squared, or of coordinates.
 
     Raises:
         ValueError: If half of these distances are zero, or there are none.
     """
     chosen = items[rng.permutation(len(items))[:SAMPLE]]
-    median = float(np.median(pdist(chosen, "sqeuclidean"))) if len(chosen) > 1 else 0.0
+    median = float(np.median(pdist(chosen, DISTANCES[shape]))) if len(chosen) > 1 else 0.0
     if median <= 0:
         raise ValueError("half of the items are equal or more: no kernel width fits them")
     return 1 / median
@@ -95,14 +116,15 @@ def choose_landmarks(
 
 @dataclass(frozen=True, slots=True)
 class KernelMap:
-    """The kernel of one modality: its landmarks and its width."""
+    """The kernel of one modality: its landmarks, its width and its shape."""
 
     landmarks: Landmarks
     gamma: float
+    shape: str = "gaussian"
 
     def kernel(self, items: Items) -> Kernel:
         """Return the kernel of items with the landmarks."""
-        return gaussian(items, self.landmarks, self.gamma)
+        return SHAPES[self.shape](items, self.landmarks, self.gamma)
 
     def kernel_of_all(self, rows: Rows) -> Kernel:
         """Return the kernel of rows of any number, blocks of them shared by the cores."""

@@ -3,7 +3,14 @@ import pytest
 import scipy.linalg
 
 from training import kernels
-from training.kernels import KernelMap, UnitRows, choose_landmarks, gaussian, median_gamma
+from training.kernels import (
+    KernelMap,
+    UnitRows,
+    choose_landmarks,
+    gaussian,
+    laplacian,
+    median_gamma,
+)
 from training.linear_cca import Solution, pair_moments, solve
 
 Rows = list[np.ndarray]
@@ -37,6 +44,14 @@ def test_kernel_is_that_of_the_double_loop() -> None:
     np.testing.assert_allclose(gaussian(items, landmarks, 0.7), expected, atol=1e-12)
 
 
+def test_laplacian_kernel_is_that_of_the_double_loop() -> None:
+    items, landmarks = pairs(6)[0], pairs(4, 1)[0]
+    expected = [[np.exp(-0.7 * sum(abs(x - z))) for z in landmarks] for x in items]
+    np.testing.assert_allclose(laplacian(items, landmarks, 0.7), expected, atol=1e-12)
+    shaped = KernelMap(landmarks, 0.7, "laplacian").kernel(items)
+    np.testing.assert_array_equal(shaped, laplacian(items, landmarks, 0.7))
+
+
 def test_item_is_wholly_like_itself_even_far_from_zero() -> None:
     rows = pairs(20)[0] + 1e4
     kernel = gaussian(rows, rows, 0.5)
@@ -48,6 +63,13 @@ def test_median_width_is_that_of_all_distances() -> None:
     rows = pairs(30)[0]
     distances = [((rows[i] - rows[j]) ** 2).sum() for i in range(30) for j in range(i)]
     found = median_gamma(rows, np.random.default_rng(0))
+    assert found == pytest.approx(1 / np.median(distances))
+
+
+def test_median_width_of_a_laplacian_is_that_of_coordinate_distances() -> None:
+    rows = pairs(30)[0]
+    distances = [abs(rows[i] - rows[j]).sum() for i in range(30) for j in range(i)]
+    found = median_gamma(rows, np.random.default_rng(0), "laplacian")
     assert found == pytest.approx(1 / np.median(distances))
 
 
