@@ -14,6 +14,7 @@ from pathlib import Path
 from crossmodal.bundle import MANIFEST, Bundle
 from crossmodal.durable import sync_directory, write_bytes
 from crossmodal.errors import ConfigError, DataError
+from crossmodal.faults import naming
 from crossmodal.features import FeaturesFile, read_features
 from crossmodal.items import SPLITS, SourceItem
 from crossmodal.modality import Modality
@@ -133,7 +134,8 @@ class _Plan:
 
 
 def _known_features(path: Path, bundle: Bundle) -> KnownFeatures:
-    known = KnownFeatures(served_tables(read_features(path), bundle))
+    with naming(path):
+        known = KnownFeatures(served_tables(read_features(path), bundle))
     if not len(known):
         raise DataError(
             f"{path}: no row says which file it was computed from; it was not prepared "
@@ -146,7 +148,8 @@ def _outcomes(
     source: Path, plan: _Plan, media: MediaFiles | None
 ) -> Iterator[NewItem | Skipped]:
     if _is_features_file(source):
-        yield from _from_features(read_features(source), plan)
+        with naming(source):
+            yield from _from_features(read_features(source), plan)
     else:
         yield from _from_media(read_source(source), plan, media)
 
@@ -155,7 +158,7 @@ def _from_features(data: FeaturesFile, plan: _Plan) -> Iterator[NewItem | Skippe
     part = data.of_split(plan.split)
     total = sum(len(table) for table in served_tables(part, plan.bundle).values())
     if not total:
-        raise DataError(f"{data.name}: no row belongs to split {plan.split}")
+        raise DataError(f"no row belongs to split {plan.split}")
     with plan.progress("Embedding features", total) as advance:
         yield from embed_tables(part, plan.bundle, workers=plan.workers, advance=advance)
 

@@ -22,7 +22,7 @@ import pytest
 from service import ranking
 from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import listening
+from tests.service.running import listening
 
 ROOT = Path(__file__).parents[2]
 START_S = 240  # the machine may be shared

@@ -13,7 +13,7 @@ from crossmodal.embeddings import normalize
 from crossmodal.modality import Modality
 from index.collection import Collection
 from service import schemas
-from tests.service.conftest import DIM
+from tests.service.toy_bundle import DIM
 
 pytestmark = pytest.mark.anyio
 
