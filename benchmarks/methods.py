@@ -25,6 +25,7 @@ from crossmodal.features import write_features
 from crossmodal.machine import machine
 from training.datasets.shapes import SHAPES
 from training.demo.features import Difficulty, make_features
+from training.demo.steps import over_time
 from training.methods.catalog import METHODS
 
 OUT = Path("var/bench/methods")
@@ -40,6 +41,7 @@ BARS_S = {  # a method that is not here has no bar and is only measured
 }
 MEMORY_MB = 3_000.0
 TABLE_S = 25 * 60.0
+STEPS = 10  # of the items that methods of sequences are given
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -50,7 +52,6 @@ def main(arguments: Sequence[str]) -> None:
     if unknown:
         sys.exit(f"unknown method {', '.join(unknown)}; there are {', '.join(METHODS)}")
     OUT.mkdir(parents=True, exist_ok=True)
-    data = features_file(asked.items)
     key = {"code": code_digest(), "preset": asked.preset, "seed": asked.seed}
     key |= {"items": asked.items, "device": asked.device}
     rows = []
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str]) -> None:
         row = None if asked.again else measured_before(kept, key)
         if row is None:
             print(f"{name} …", file=sys.stderr)
+            steps = STEPS if METHODS[name].card.sequences else None
+            data = features_file(asked.items, steps)
             row = measured_now(data, name, asked.preset, asked.seed, asked.device)
             kept.write_text(json.dumps({"key": key, "row": row}) + "\n")
         rows.append(judged(row))
@@ -76,12 +79,13 @@ def main(arguments: Sequence[str]) -> None:
     print(path)
 
 
-def features_file(items: int | None) -> Path:
+def features_file(items: int | None, steps: int | None) -> Path:
     """Return features of VEGAS's exact sizes, made where they are missing."""
-    path = OUT / f"vegas_{items or 'whole'}.h5"
+    path = OUT / f"vegas_{items or 'whole'}{f'_{steps}_steps' if steps else ''}.h5"
     if not path.is_file():
         print(f"making {path} …", file=sys.stderr)
-        write_features(path, make_features(SHAPES["vegas"], Difficulty(), items=items))
+        data = make_features(SHAPES["vegas"], Difficulty(), items=items)
+        write_features(path, over_time(data, steps) if steps else data)
     return path
 
 
