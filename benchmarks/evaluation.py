@@ -15,8 +15,8 @@ import time
 import numpy as np
 import scipy
 
-from benchmarks.machine import machine
 from crossmodal.embeddings import normalize
+from crossmodal.machine import machine
 from crossmodal.metrics.card import Judged, evaluate
 from crossmodal.modality import Modality
 
@@ -58,17 +58,17 @@ def measure() -> dict[str, float | int | str]:
     }
 
 
-def embedded_clips() -> dict[Modality, Judged]:
+def embedded_clips(clips: int = CLIPS) -> dict[Modality, Judged]:
     """Return noisy embeddings of classes, every clip with its pair in both modalities."""
     rng = np.random.default_rng(0)
-    label = rng.integers(0, CLASSES, CLIPS)
+    label = rng.integers(0, CLASSES, clips)
     center = rng.standard_normal((CLASSES, DIM))
-    ids = [f"clip{number}" for number in range(CLIPS)]
+    ids = [f"clip{number}" for number in range(clips)]
     return {
         modality: Judged(
             ids,
             normalize(
-                (center[label] + 3 * rng.standard_normal((CLIPS, DIM))).astype(np.float32)
+                (center[label] + 3 * rng.standard_normal((clips, DIM))).astype(np.float32)
             ),
             [f"class{number}" for number in label],
             ids,

@@ -28,6 +28,7 @@ def serving(data: Path) -> Iterator[int]:
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("EARSHOT_")},
         "EARSHOT_PORT": str(port),
+        "EARSHOT_READ_ONLY": "true",
     }
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

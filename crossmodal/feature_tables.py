@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from crossmodal.errors import DataError
+from crossmodal.faults import fault
 from crossmodal.frontends.catalog import restore_frontend
 from crossmodal.frontends.frontend import FrontEndSpec
 from crossmodal.modality import Modality
@@ -50,26 +50,18 @@ class ModalityFeatures:
         count = len(self.features)
         for column in (*TEXTS, *TIMES, "length"):
             if len(getattr(self, column)) != count:
-                raise DataError(
-                    f"{column} has {len(getattr(self, column))} rows, features {count}"
-                )
+                found = f"has {len(getattr(self, column))} rows, features {count}"
+                raise fault(column, found, "row i of both must be one item")
         if self.features.ndim not in (2, 3) or 0 in self.features.shape[1:]:
-            raise DataError(
-                "features must be (items, dim) or (items, time, dim), got "
-                f"{self.features.shape}"
-            )
+            expected = "expected (items, dim) or (items, time, dim)"
+            raise fault("features", f"has shape {self.features.shape}", expected)
         within_item = tuple(range(1, self.features.ndim))
         finite = np.isfinite(self.features).all(axis=within_item)
         if not finite.all():
             row = int(np.flatnonzero(~finite)[0])
-            raise DataError(f"features of row {row} (id {self.id[row]}) are not finite")
-        wrong = (self.length < 1) | (self.length > self.steps)
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            raise DataError(
-                f"length of row {row} (id {self.id[row]}) is {self.length[row]}, expected "
-                f"1 to {self.steps}, the steps that features have"
-            )
+            found = f"row {row} (id {self.id[row]}) is not finite"
+            raise fault("features", found, "compute that row again or leave it out")
+        check_lengths("length", self.length, self.features)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -125,6 +117,20 @@ class ModalityFeatures:
     def of_split(self, split: str) -> ModalityFeatures:
         """Return the rows of one split; ``all`` returns every row."""
         return self if split == "all" else self.take(self.split == split)
+
+
+def check_lengths(field: str, length: np.ndarray, features: np.ndarray) -> None:
+    """Check that every row has steps of its own, and no more than there are.
+
+    Raises:
+        DataError: If one does not; the message names the field and the row.
+    """
+    steps = features.shape[1] if features.ndim == 3 else 1
+    wrong = (length < 1) | (length > steps)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        expected = f"expected 1 to {steps}, the steps that features have"
+        raise fault(field, f"row {row} is {length[row]}", expected)
 
 
 def mean_over_time(

@@ -14,13 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from crossmodal.errors import DataError, ModalityError
+from crossmodal.faults import fault, naming
 from crossmodal.feature_tables import (
     TEXTS,
     TIMES,
     FeaturesFile,
     ModalityFeatures,
+    check_lengths,
     mean_over_time,
     table,
 )
@@ -45,6 +48,9 @@ __all__ = [
 ]
 
 FORMAT = 1
+NEEDED = ("features", "id", "label", "split")
+READING_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
+"""What h5py and numpy raise of a file that is cut short, damaged or made to mislead."""
 _TEXT = h5py.string_dtype("utf-8")
 
 
@@ -80,44 +86,48 @@ def read_features(path: Path, options: LiteratureOptions = DEFAULT) -> FeaturesF
             fields contradict each other; the message names the file and the field.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with naming(path), h5py.File(path, "r") as file:
             if is_literature(file):
                 return read_literature(file, path, options)
             return _read_ours(file, path)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    except (OSError, RuntimeError, KeyError) as error:
+    except READING_ERRORS as error:
         if not path.exists():
             raise DataError(f"{path}: no such file") from error
-        raise DataError(f"{path}: not a readable HDF5 file ({error})") from error
+        cause = " ".join(str(error).split())
+        raise DataError(
+            f"{path}: not a readable HDF5 file ({cause}); copy or make it again"
+        ) from error
 
 
 def _read_ours(file: h5py.File, path: Path) -> FeaturesFile:
     version = file.attrs.get("format", FORMAT)
-    if version != FORMAT:
-        raise DataError(f"format is {version}, this build reads {FORMAT}")
+    if not np.array_equal(version, FORMAT):
+        raise DataError(
+            f"attribute format: is {version}; this build reads {FORMAT}, prepare it again"
+        )
     modalities = {}
     for name in file:
         group = file.get(name) if _is_own(file, name) else None
         if not isinstance(group, h5py.Group) or "features" not in group:
-            raise DataError(
-                f"field {name!r} is neither of this project's layout (a group per modality "
-                "with 'features') nor of the literature's ('audio_train', 'lab_train', …)"
+            raise fault(
+                name,
+                "belongs to no known layout",
+                "expected this project's, a group per modality with 'features', or the "
+                "literature's, 'audio_train', 'lab_train' and so on",
             )
         try:
             modality = parse_modality(name)
         except ModalityError as error:
-            raise DataError(str(error)) from error
+            raise fault(name, "is no modality", str(error)) from error
         modalities[modality] = _read_table(group, name)
     if not modalities:
-        raise DataError("the file holds no modality")
+        raise DataError("the file holds no field; expected a group per modality")
     return FeaturesFile(str(file.attrs.get("name", path.stem)), modalities)
 
 
 def _read_table(group: h5py.Group, name: str) -> ModalityFeatures:
-    missing = {"id", "label", "split"} - set(group)
-    if missing:
-        raise DataError(f"{name}: missing field {', '.join(sorted(missing))}")
+    for column in NEEDED:
+        field(group, column)
     features = numbers(field(group, "features"), f"{name}/features")
     texts = {
         column: strings(field(group, column), f"{name}/{column}")
@@ -139,14 +149,20 @@ def _read_table(group: h5py.Group, name: str) -> ModalityFeatures:
     lengths |= {column: len(values) for column, values in own.items()}
     for column, length in lengths.items():
         if length != len(features):
-            raise DataError(
-                f"{name}/{column} has {length} rows, {name}/features {len(features)}"
+            raise fault(
+                f"{name}/{column}",
+                f"has {length} rows, {name}/features {len(features)}",
+                "row i of both must be one item",
             )
     unknown = set(texts["split"]) - {*SPLITS, ""}
     if unknown:
-        raise DataError(
-            f"{name}/split holds {min(unknown)!r}; expected {', '.join(SPLITS)} or nothing"
+        raise fault(
+            f"{name}/split",
+            f"holds {min(unknown)!r}",
+            f"expected {', '.join(SPLITS)} or nothing",
         )
+    if "length" in own:
+        check_lengths(f"{name}/length", own["length"], features)
     return table(features, **texts, **times, **own, frontend=_frontend(group, name))
 
 
@@ -158,7 +174,8 @@ def _frontend(group: h5py.Group, name: str) -> FrontEndSpec | None:
         return parse_spec(json.loads(text))
     except (ValueError, TypeError, KeyError, ModalityError) as error:
         raise DataError(
-            f"{name}: attribute frontend is no front end's description"
+            f"attribute {name}.frontend: is no front end's description; prepare the file "
+            "again, or delete the attribute of features made elsewhere"
         ) from error
 
 

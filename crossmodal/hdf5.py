@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from crossmodal.errors import DataError
+from crossmodal.faults import fault
 
 
 def field(group: h5py.Group, key: str) -> h5py.Dataset:
@@ -18,14 +18,14 @@ def field(group: h5py.Group, key: str) -> h5py.Dataset:
     name = f"{group.name.strip('/')}/{key}".lstrip("/")
     link = group.get(key, getlink=True)
     if link is None:
-        raise DataError(f"missing field {name}")
+        raise fault(name, "is missing", "every file of this layout has it")
     if not isinstance(link, h5py.HardLink):
-        raise DataError(f"field {name} is a link; expected the data itself")
+        raise fault(name, "is a link", "store the data itself in this file")
     found = group[key]
     if not isinstance(found, h5py.Dataset):
-        raise DataError(f"field {name} is a group; expected an array")
+        raise fault(name, "is a group", "expected an array")
     if found.is_virtual or found.external:
-        raise DataError(f"field {name} keeps its data in another file")
+        raise fault(name, "keeps its data in another file", "store it in this one")
     return found
 
 
@@ -43,11 +43,12 @@ def numbers(
         DataError: If it holds no numbers, has another rank, or no rows.
     """
     if dataset.dtype.kind not in "fiu":
-        raise DataError(f"{key} must be numbers, got {dataset.dtype}")
+        raise fault(key, f"holds {dataset.dtype}", "expected numbers")
     if dataset.ndim not in (2, 3):
-        raise DataError(f"{key} must have 2 or 3 dimensions, got {dataset.shape}")
+        expected = "expected (items, dim) or (items, time, dim)"
+        raise fault(key, f"has shape {dataset.shape}", expected)
     if 0 in dataset.shape:
-        raise DataError(f"{key} is empty: {dataset.shape}")
+        raise fault(key, f"is empty, {dataset.shape}", "expected rows and columns")
     array: np.ndarray = dataset[()]
     if array.dtype == np.uint8:
         array = dequantized(array, quantization)
@@ -57,7 +58,8 @@ def numbers(
     finite = np.isfinite(single).all(axis=within_row)
     if not finite.all():
         row = int(np.flatnonzero(~finite)[0])
-        raise DataError(f"{key}: row {row} is not finite (NaN, infinite or beyond float32)")
+        found = f"row {row} is not finite (NaN, infinite or beyond float32)"
+        raise fault(key, found, "compute that row again or leave it out everywhere")
     return single
 
 
@@ -82,15 +84,15 @@ def strings(dataset: h5py.Dataset, key: str) -> list[str]:
         DataError: If it is no column, or holds something else.
     """
     if dataset.ndim != 1:
-        raise DataError(f"{key} must be one column, got {dataset.shape}")
+        raise fault(key, f"has shape {dataset.shape}", "expected one column, (items,)")
     if h5py.check_string_dtype(dataset.dtype) is not None:
         try:
             return list(dataset.asstr()[()])
         except UnicodeDecodeError as error:
-            raise DataError(f"{key} holds text that is not UTF-8") from error
+            raise fault(key, "holds text in another code", "store it as UTF-8") from error
     if dataset.dtype.kind in "iu":
         return [str(value) for value in dataset[()].tolist()]
-    raise DataError(f"{key} must be text or whole numbers, got {dataset.dtype}")
+    raise fault(key, f"holds {dataset.dtype}", "expected text or whole numbers")
 
 
 def seconds(dataset: h5py.Dataset, key: str) -> Float64[np.ndarray, "items"]:
@@ -100,9 +102,8 @@ def seconds(dataset: h5py.Dataset, key: str) -> Float64[np.ndarray, "items"]:
         DataError: If it is no column of numbers.
     """
     if dataset.dtype.kind not in "fiu" or dataset.ndim != 1:
-        raise DataError(
-            f"{key} must be one column of seconds, got {dataset.dtype} {dataset.shape}"
-        )
+        found = f"holds {dataset.dtype} {dataset.shape}"
+        raise fault(key, found, "expected one column of seconds, (items,)")
     times: np.ndarray = dataset[()].astype(np.float64)
     return times
 
@@ -114,9 +115,7 @@ def whole_numbers(dataset: h5py.Dataset, key: str) -> Int64[np.ndarray, "items"]
         DataError: If it is no such column.
     """
     if dataset.dtype.kind not in "iu" or dataset.ndim != 1:
-        raise DataError(
-            f"{key} must be one column of whole numbers, got {dataset.dtype} "
-            f"{dataset.shape}"
-        )
+        found = f"holds {dataset.dtype} {dataset.shape}"
+        raise fault(key, found, "expected one column of whole numbers, (items,)")
     column: np.ndarray = dataset[()].astype(np.int64)
     return column

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from crossmodal.errors import ConfigError, DataError
+from crossmodal.faults import fault
 from crossmodal.feature_tables import FeaturesFile, mean_over_time, table
 from crossmodal.hdf5 import field, numbers
 from crossmodal.modality import Modality
@@ -22,6 +23,7 @@ from crossmodal.scaling import find_scaling
 MODALITIES = (Modality.AUDIO, Modality.VISUAL)
 SPLITS = ("train", "test")
 QUANTIZATIONS = ("youtube8m", "cmr")
+LARGEST_CLASS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +72,17 @@ def read_literature(
         parts = {split: _features(file, modality, split, options) for split in SPLITS}
         for split, part in parts.items():
             if len(part) != len(labels[split]):
-                raise DataError(
-                    f"{modality}_{split} has {len(part)} rows, lab_{split} "
-                    f"{len(labels[split])}: row i of both must be one clip"
+                raise fault(
+                    f"{modality}_{split}",
+                    f"has {len(part)} rows, lab_{split} {len(labels[split])}",
+                    "row i of both must be one clip",
                 )
         if parts["train"].shape[1:] != parts["test"].shape[1:]:
-            shapes = " and ".join(str(part.shape[1:]) for part in parts.values())
-            raise DataError(
-                f"{modality}_train and {modality}_test differ in shape: {shapes}"
+            trained, tested = (part.shape[1:] for part in parts.values())
+            raise fault(
+                f"{modality}_test",
+                f"has rows of shape {tested}, {modality}_train {trained}",
+                "compute both in the same way",
             )
         if not options.accept_scaled:
             _refuse_scaled(modality, parts)
@@ -95,8 +100,8 @@ def write_literature(path: Path, data: FeaturesFile) -> None:
     """Write a paired data set in this layout, classes as numbers from 0 by sorted name.
 
     Raises:
-        DataError: If the modalities are not audio and visual, or their rows are not the
-            same clips in the same order.
+        DataError: If the modalities are not audio and visual, their rows are not the same
+            clips in the same order, or some have fewer steps than others.
     """
     if set(data.modalities) != set(MODALITIES):
         raise DataError(f"{data.name}: this layout takes audio and visual")
@@ -104,6 +109,12 @@ def write_literature(path: Path, data: FeaturesFile) -> None:
     for column in ("pair", "label", "split"):
         if list(getattr(audio, column)) != list(getattr(visual, column)):
             raise DataError(f"{data.name}: the modalities' rows differ in {column}")
+    for modality, rows in data.modalities.items():
+        if (rows.length < rows.steps).any():
+            raise DataError(
+                f"{data.name}: this layout cannot say how many steps of its own an item "
+                f"has, and those of {modality} differ"
+            )
     number = {name: n for n, name in enumerate(sorted(set(audio.label)))}
     draft = path.with_name(path.name + ".new")
     with h5py.File(draft, "w") as file:
@@ -128,22 +139,26 @@ def _labels(file: h5py.File) -> dict[str, np.ndarray]:
     train, test = (set(read[split][0].tolist()) for split in SPLITS)
     for split, found in zip(SPLITS, (train, test), strict=True):
         if not found:
-            raise DataError(f"lab_{split} has no rows")
+            raise fault(f"lab_{split}", "has no rows", "both splits need some")
     if len(train) < 2:
-        raise DataError(
-            f"lab_train holds one class only ({train.pop()}); expected two or more"
-        )
+        only = f"holds one class only ({train.pop()})"
+        raise fault("lab_train", only, "expected two or more")
     first = min(train | test)
     unseen = sorted(test - train)
     if unseen:
-        raise DataError(f"lab_test holds class {unseen[0]}, which lab_train does not")
-    gaps = sorted(set(range(max(train))) - train - {0})
+        raise fault(
+            "lab_test",
+            f"holds class {unseen[0]}, which lab_train does not",
+            "leave its rows out, or train on some",
+        )
+    gap = next((number for number in range(1, max(train)) if number not in train), None)
     if any(one_hot for _, one_hot in read.values()):
         first = 0  # columns number the classes, used or not
-    elif first > 1 or gaps:
-        raise DataError(
-            f"lab_train holds class {max(train)} but none {gaps[0] if gaps else 1}: class "
-            "numbers must run from 0 or 1 without a gap"
+    elif first > 1 or gap is not None:
+        raise fault(
+            "lab_train",
+            f"holds class {max(train)} but none {1 if gap is None else gap}",
+            "number the classes from 0 or 1 without a gap",
         )
     return {split: column - first for split, (column, _) in read.items()}
 
@@ -151,22 +166,28 @@ def _labels(file: h5py.File) -> dict[str, np.ndarray]:
 def _class_numbers(dataset: h5py.Dataset, key: str) -> tuple[np.ndarray, bool]:
     """Return the class numbers as they stand, and whether they came one-hot."""
     if dataset.dtype.kind not in "fiub" or dataset.ndim not in (1, 2):
-        raise DataError(
-            f"{key} must be class numbers, (items,) or (items, 1), or one-hot rows, got "
-            f"{dataset.dtype} {dataset.shape}"
+        raise fault(
+            key,
+            f"holds {dataset.dtype} {dataset.shape}",
+            "expected class numbers, (items,) or (items, 1), or one-hot rows",
         )
     array = dataset[()].astype(np.float64)
     if array.ndim == 2 and array.shape[1] > 1:
         if not (np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()):
-            raise DataError(f"{key} has {array.shape[1]} columns but is not one-hot")
+            raise fault(
+                key,
+                f"has {array.shape[1]} columns but is not one-hot",
+                "expected a single 1 in each row",
+            )
         return array.argmax(axis=1).astype(np.int64), True
     flat = array.reshape(-1)
-    wrong = ~np.isfinite(flat) | (flat != np.round(flat)) | (flat < 0)
+    wrong = ~((flat == np.round(flat)) & (flat >= 0) & (flat <= LARGEST_CLASS))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise DataError(
-            f"{key} must hold class numbers from 0 or 1 up, or one-hot rows; row {row} is "
-            f"{flat[row]:g}"
+        raise fault(
+            key,
+            f"row {row} is {flat[row]:g}",
+            "expected class numbers from 0 or 1 up, or one-hot rows",
         )
     return flat.astype(np.int64), False
 
@@ -175,8 +196,9 @@ def _refuse_scaled(modality: Modality, parts: dict[str, np.ndarray]) -> None:
     train, test = (p if p.ndim == 2 else mean_over_time(p) for p in parts.values())
     found = find_scaling(train, test)
     if found is not None and found.leaks:
-        raise DataError(
-            f"{modality}_train and {modality}_test are {found}, so training would see the "
-            "test split; use the file they were made from, or convert this one on purpose: "
-            "python -m training prepare FILE --accept-scaled --out NEW"
+        raise fault(
+            f"{modality}_train",
+            f"is with {modality}_test {found}, so training would see the test split",
+            "use the file they were made from, or convert this one on purpose: "
+            "python -m training prepare FILE --accept-scaled --out NEW",
         )

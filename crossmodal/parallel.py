@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -66,7 +67,7 @@ def _one_blas_thread() -> Iterator[int]:
     """Limit BLAS to one thread until the last to ask for it is done; give the share."""
     with _LIMIT.lock:
         if not _LIMIT.holders:
-            blas = ThreadpoolController().select(user_api="blas")
+            blas = _blas()
             threads = (library["num_threads"] for library in blas.info())
             _LIMIT.share = min(MOST_THREADS, max(threads, default=1))
             _LIMIT.release = blas.limit(limits=1).restore_original_limits
@@ -78,3 +79,9 @@ def _one_blas_thread() -> Iterator[int]:
             _LIMIT.holders -= 1
             if not _LIMIT.holders:
                 _LIMIT.release()
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Return the BLAS that numpy brought; to look for it takes milliseconds."""
+    return ThreadpoolController().select(user_api="blas")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
+from crossmodal.durable import sync_directory
 from crossmodal.errors import CollectionError
 
 DATABASE = "items.db"
@@ -114,6 +116,29 @@ def open_beside_writer(path: Path) -> sqlite3.Connection:
         return _connect(path, "ro")
     except sqlite3.Error as error:
         raise CollectionError(f"{path.name} cannot be read: {error}") from error
+
+
+def snapshot(connection: sqlite3.Connection, path: Path) -> None:
+    """Write what a connection reads now into a new file, durably.
+
+    Raises:
+        CollectionError: If the file exists, or what is read is damaged.
+    """
+    try:
+        connection.execute("VACUUM INTO ?", (str(path),))
+        copy = _connect(path, "rw")
+        copy.execute("PRAGMA journal_mode = WAL")  # which a copy does not inherit
+        copy.close()
+    except sqlite3.Error as error:
+        raise CollectionError(f"{path.name} cannot be copied: {error}") from error
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
+
+
+def sqlite_version() -> str:
+    """Return the version of SQLite that Python brings, as in ``3.51.3``."""
+    return sqlite3.sqlite_version
 
 
 def last_seq(connection: sqlite3.Connection) -> int:

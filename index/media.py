@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import re
 import tempfile
@@ -63,11 +64,11 @@ class MediaFiles:
         self._shown: Counter[str] = Counter()
         self._lock = Lock()
 
-    def add(self, source: Path, *, claim: bool = False) -> str:
+    def add(self, source: Path | bytes, *, claim: bool = False) -> str:
         """Copy a file durably and return its sha256; threads may add at once.
 
         Args:
-            source: The file.
+            source: The file, or its content.
             claim: Whether to claim the content, until `release`.
 
         Raises:
@@ -126,11 +127,11 @@ class MediaFiles:
             self._reached("before media deletion")
             self.path(sha256).unlink(missing_ok=True)
 
-    def _stage(self, source: Path) -> tuple[Path, str]:
+    def _stage(self, source: Path | bytes) -> tuple[Path, str]:
         self._staging.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
         with (
-            source.open("rb") as original,
+            _opened(source) as original,
             tempfile.NamedTemporaryFile(dir=self._staging, delete=False) as draft,
         ):
             path = Path(draft.name)
@@ -170,6 +171,10 @@ class MediaFiles:
         """Tell whether the content is there and is what its name says."""
         path = self.path(sha256)
         return path.is_file() and sha256_file(path) == sha256
+
+
+def _opened(source: Path | bytes) -> io.BufferedIOBase:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
 def media_type(path: Path) -> str:

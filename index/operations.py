@@ -24,14 +24,14 @@ class Put:
     Attributes:
         item: What to store; its vectors are scaled to unit norm. Modalities that the
             bundle lacks are kept and not searched.
-        media: A file to copy beside it, with which results can be played; without it
-            ``item.media_sha256`` may name a file that is kept already.
+        media: A file to copy beside it, or its content, with which results can be
+            played; without it ``item.media_sha256`` may name a file that is kept already.
         replace: Whether an item of the same id gives way; otherwise it stays as it is
             and the result is `Status.EXISTS`.
     """
 
     item: NewItem
-    media: Path | None = None
+    media: Path | bytes | None = None
     replace: bool = True
 
 

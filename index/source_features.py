@@ -16,6 +16,7 @@ from crossmodal.bundle import Bundle
 from crossmodal.embed import embed_features
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import DataError, ShapeError
+from crossmodal.faults import fault, field_of
 from crossmodal.features import FeaturesFile, ModalityFeatures
 from crossmodal.frontends.frontend import FrontEndSpec
 from crossmodal.items import ITEM_ID, Segment
@@ -94,21 +95,23 @@ def served_tables(data: FeaturesFile, bundle: Bundle) -> dict[Modality, Modality
     tables = {m: data.modalities[m] for m in bundle.modalities if m in data.modalities}
     if not tables:
         raise DataError(
-            f"{data.name} holds {', '.join(sorted(data.modalities))}, the bundle encodes "
+            f"holds {', '.join(sorted(data.modalities))}; the bundle encodes "
             f"{', '.join(bundle.modalities)}"
         )
     for modality, table in tables.items():
         expected, actual = bundle.spec(modality).frontend, table.frontend
         if expected and actual and _as_json(expected) != _as_json(actual):
-            raise DataError(
-                f"{data.name}: the {modality} features come from front end {actual.name} "
-                f"version {actual.version} with other settings than the bundle's "
-                f"{expected.name} version {expected.version}; prepare them again"
+            raise fault(
+                f"{modality}/features",
+                f"come from front end {actual.name} version {actual.version} with other "
+                f"settings than the bundle's {expected.name} version {expected.version}",
+                "prepare them again",
             )
         if bundle.spec(modality).sequences and not table.timed:
-            raise DataError(
-                f"{data.name}: the {modality} features are one row per item; the bundle "
-                "takes sequences, (items, time, dim)"
+            raise fault(
+                f"{modality}/features",
+                "has one row per item",
+                "the bundle takes sequences, (items, time, dim)",
             )
     return tables
 
@@ -118,9 +121,10 @@ def _embed_table(
 ) -> Iterator[np.ndarray | str]:
     encoder = bundle.encoder(modality)
     if not table.timed and table.features.shape[1] != encoder.input_dim:
-        raise DataError(
-            f"{modality} features have width {table.features.shape[1]}, the bundle takes "
-            f"{encoder.input_dim}"
+        raise fault(
+            field_of(modality, "features", "test"),
+            f"rows are {table.features.shape[1]} wide",
+            f"the bundle takes {encoder.input_dim}",
         )
 
     def embed(start: int) -> list[np.ndarray | str]:
@@ -160,9 +164,15 @@ def _rows_by_item(
         for item_id, facts in zip(map(str, table.id), known[modality], strict=True):
             first = items.setdefault(item_id, facts)
             if first != facts:
-                raise DataError(
-                    f"the id {item_id} stands for different items: {first} and {facts}; "
-                    "rows of one id are one item, whatever their modality"
+                differ = ", ".join(
+                    f"{name} {ours!r} and {theirs!r}"
+                    for name, ours, theirs in zip(Known._fields, first, facts, strict=True)
+                    if ours != theirs
+                )
+                raise fault(
+                    f"{modality}/id",
+                    f"{item_id!r} stands for different items: {differ}",
+                    "rows of one id are one item, whatever their modality",
                 )
     return items
 

@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from crossmodal.media.decoder import Decoder
 from index.collection import Collection
-from service import documentation, schemas
+from service import documentation, item_documentation, schemas
 from service.cors import Cors
 from service.envelope import Envelope
 from service.handlers import add_handlers
@@ -27,6 +27,7 @@ from service.routes import (
     metrics,
     reference,
     search,
+    writes,
 )
 from service.routes import (
     collection as collection_route,
@@ -36,7 +37,13 @@ from service.runtime import Runtime
 from service.settings import Settings, read_settings
 from service.version import VERSION
 
-DESCRIPTION = "Finds pictures by sound and sound by pictures."
+DESCRIPTION = """Finds pictures by sound and sound by pictures.
+
+Every error is `application/problem+json` with a stable `code`. Beside what is declared with
+each operation, any request may be answered with 400 `malformed-request` if it is no valid
+HTTP, 408 `request-timeout` if it comes too slowly, 429 `busy` if there are too many
+connections, 404 `not-found` for a path and 405 `method-not-allowed` for a method that is
+not there."""
 # the routes searched most come first: routing tries them in order
 ROUTERS = (
     batch.router,  # before the direction that its path could be
@@ -45,6 +52,7 @@ ROUTERS = (
     embed.router,
     evaluate.router,
     items.router,
+    writes.router,
     collection_route.router,
     health.router,
     metrics.router,
@@ -114,7 +122,8 @@ def _describe(app: FastAPI) -> None:
                 routes=app.routes,
             )
             app.openapi_schema = documentation.complete(
-                schema, (EvaluationRequest, schemas.FieldError)
+                schema,
+                (EvaluationRequest, schemas.FieldError, *item_documentation.MODELS),
             )
         return app.openapi_schema
 

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from crossmodal.errors import CrossmodalError
 from crossmodal.modality import Direction
 from index.view import View
-from service import logs
 from service.answering import answer_search, served_direction
+from service.handlers import record
 from service.parameters import SearchParameters, Strict
 from service.problems import STATUS, ProblemError, invalid_field, problem_fields, problem_of
 from service.queries import Given, choose_query
@@ -62,11 +61,10 @@ def _attempt(request_id: str, step: Any, *arguments: Any) -> Any:
     """Return what a step returns, or the problem that it met."""
     try:
         return step(*arguments)
-    except (ProblemError, CrossmodalError) as error:
-        return problem_of(error)
     except Exception as error:  # one search must not take the others with it
-        logs.failure("failed", error, request_id=request_id)
-        return problem_of(error)
+        problem = problem_of(error)
+        record(error, problem, request_id)
+        return problem
 
 
 def _read(service: Runtime, view: View, fields: Mapping[str, Any]) -> _Search:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from service.runtime import Runtime
 
 
+KEY = "earshot.key"  # the key a request came with
+
+
 def runtime(request: Request) -> Runtime:
     """Return the running service that the application was made with."""
     found: Runtime = request.app.state.runtime
@@ -43,6 +46,7 @@ def require(role: Role) -> Callable[[Request], Awaitable[None]]:
 
 
 READ = require(Role.READ)
+WRITE = require(Role.WRITE)
 
 
 def _check_key(service: Runtime, scope: Scope, role: Role) -> None:
@@ -58,6 +62,7 @@ def _check_key(service: Runtime, scope: Scope, role: Role) -> None:
             headers={"www-authenticate": "Bearer"},
         )
     _count(service.rates, key.digest)
+    scope[KEY] = key
     if key.role < role:
         raise ProblemError("forbidden", f"this needs a key of role {role.name.lower()}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,6 +18,8 @@ REFERENCE = "#/components/schemas/"
 READ_ERRORS = (401, 403, 429, 500, 503)
 BODY_ERRORS = (400, 408, 411, 413, 415, 422)
 QUERY_ERRORS = (*READ_ERRORS, *BODY_ERRORS, 404, 409)
+KEPT_ERRORS = (*READ_ERRORS, 409, 507)  # of whatever writes
+WRITE_ERRORS = (*KEPT_ERRORS, *BODY_ERRORS)
 
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 1}
 FEATURES = {
@@ -30,14 +32,25 @@ IDENTITY = {
     "pattern": f"^{ITEM_ID.pattern}$",
     "description": "a stored item, searched with its own vector",
 }
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    "description": "makes sending the request again harmless: it is answered alike",
+}
 BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
 
 
 def responses(
-    model: type[BaseModel] | None, statuses: Sequence[int]
+    model: type[BaseModel] | None,
+    statuses: Sequence[int],
+    also: Mapping[int, type[BaseModel]] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Return every status an operation can answer, with its shape."""
-    table: dict[int | str, dict[str, Any]] = {}
+    table: dict[int | str, dict[str, Any]] = {
+        status: {"model": shape} for status, shape in (also or {}).items()
+    }
     if model is not None:
         table[200] = {"model": model}
     for status in sorted(statuses):
@@ -53,7 +66,7 @@ def search_operation() -> dict[str, Any]:
     """Return the parameters and both bodies of a search."""
     return {
         "parameters": [
-            _path("direction", "QUERY2GALLERY, as in audio2visual"),
+            path_parameter("direction", "QUERY2GALLERY, as in audio2visual"),
             *_query_parameters(SearchParameters),
             {
                 "name": "id",
@@ -73,7 +86,7 @@ def embed_operation() -> dict[str, Any]:
     """Return the parameters and both bodies of an embedding."""
     return {
         "parameters": [
-            _path("modality", "audio or visual"),
+            path_parameter("modality", "audio or visual"),
             *_query_parameters(ClipParameters),
         ],
         "requestBody": _bodies(ClipParameters, {"features": FEATURES}),
@@ -114,9 +127,10 @@ def query_operation(model: type[BaseModel]) -> dict[str, Any]:
     return {"parameters": _query_parameters(model)}
 
 
-def id_operation(name: str = "item_id") -> dict[str, Any]:
+def id_operation(*, writes: bool = False) -> dict[str, Any]:
     """Return the path parameter of an operation on one item."""
-    return {"parameters": [_path(name, "the item's id")]}
+    more = [IDEMPOTENCY_KEY] if writes else []
+    return {"parameters": [path_parameter("item_id", "the item's id"), *more]}
 
 
 def complete(schema: dict[str, Any], models: Sequence[type[BaseModel]]) -> dict[str, Any]:
@@ -199,7 +213,8 @@ def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     return parameters
 
 
-def _path(name: str, text: str) -> dict[str, Any]:
+def path_parameter(name: str, text: str) -> dict[str, Any]:
+    """Return a parameter of the path."""
     return {
         "name": name,
         "in": "path",

@@ -18,6 +18,8 @@ from service.problems import DETAILS, ProblemError, problem_of, problem_response
 from service.telemetry import Telemetry
 
 REQUEST_ID = "earshot.request_id"
+PROBLEM = "earshot.problem"  # the code, where a request ended in one
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"))
 _ACCEPTED = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 
 CONTENT_POLICY = "; ".join(
@@ -78,7 +80,7 @@ class Envelope:
 
         async def answer(problem: ProblemError) -> None:
             if not status:
-                self.telemetry.problem(problem.code)
+                scope[PROBLEM] = problem.code
                 await problem_response(problem, request_id)(scope, receive, send_enveloped)
 
         try:
@@ -94,13 +96,18 @@ class Envelope:
         finally:
             seconds = time.perf_counter() - started
             route = route_template(scope)
-            self.telemetry.request(scope["method"], route, status, seconds)
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self.telemetry.request(method, route, status, seconds)
+            code = scope.get(PROBLEM)
+            if code is not None:
+                self.telemetry.problem(code)
             logs.event(
                 "request",
                 request_id=request_id,
-                method=scope["method"],
+                method=method,
                 route=route,
                 status=status,
+                code=code,
                 ms=round(1e3 * seconds, 2),
             )
 

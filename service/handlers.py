@@ -11,7 +11,7 @@ from starlette.routing import Match
 
 from crossmodal.errors import CrossmodalError
 from service import logs
-from service.envelope import REQUEST_ID
+from service.envelope import PROBLEM, REQUEST_ID
 from service.problems import DETAILS, STATUS, ProblemError, problem_of, problem_response
 
 ANSWERED: tuple[type[Exception], ...] = (
@@ -37,10 +37,17 @@ async def answer(request: Request, error: Exception) -> Response:
         problem = _of_routing(request, error)
     else:
         problem = problem_of(error)
-    if STATUS[problem.code].status == 500:
-        logs.failure("failed", error, request_id=request_id)
-    request.app.state.runtime.telemetry.problem(problem.code)
+        record(error, problem, request_id)
+    request.scope[PROBLEM] = problem.code
     return problem_response(problem, request_id)
+
+
+def record(error: Exception, problem: ProblemError, request_id: str) -> None:
+    """Log an error that is the service's own, under the id the client was told."""
+    if problem.code == "internal":
+        logs.failure("failed", error, request_id=request_id)
+    elif problem.code == "encoder-failing" and problem.__cause__ is not None:
+        logs.failure("embedding failed", problem.__cause__, request_id=request_id)
 
 
 def _of_routing(request: Request, error: HTTPException) -> ProblemError:

@@ -1,11 +1,18 @@
-"""Logs: one JSON object per line on stderr, with the request id and no content."""
+"""Logs: one JSON object per line on stderr, with the request id and no content.
+
+Nothing that a client sent is ever put into a line, but for a request id that it may choose
+from letters that mean nothing; and whatever stands in a line is printable ASCII, so that
+no text can begin a line of its own or speak to a terminal.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -30,10 +37,18 @@ class JsonLines(logging.Formatter):
             # where it failed, not with what: an exception's text may repeat the input
             line["error"] = record.exc_info[0].__name__
             line["trace"] = [
-                f"{frame.filename}:{frame.lineno} {frame.name}"
+                f"{_module(frame.filename)}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(record.exc_info[2])
             ]
-        return orjson.dumps(line, default=str).decode()
+        text = orjson.dumps(line, default=str)
+        if text.isascii():  # as every line about a request is
+            return text.decode().replace("\x7f", "\\u007f")
+        return json.dumps(line, default=str).replace("\x7f", "\\u007f")
+
+
+def _module(filename: str) -> str:
+    """Return where code is without saying where it is installed."""
+    return "/".join(Path(filename).parts[-2:])
 
 
 def configure_logging(level: str) -> None:

@@ -20,7 +20,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # how the query string spells parameters that are no numbers or booleans
-_LISTS, _OBJECTS, _TEXTS = ("exclude",), ("filter",), ("group_by", "cursor")
+_LISTS, _OBJECTS = ("exclude",), ("filter", "metadata")
+_TEXTS = ("group_by", "cursor", "id", "label", "model")
 
 
 class Strict(BaseModel):

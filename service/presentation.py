@@ -25,13 +25,25 @@ from service.queries import Query
 JSON_TYPE = "application/json"
 
 
-def json_response(request: Request, body: Mapping[str, Any], view: View) -> Response:
-    """Return the reply to a request that read the collection in this view."""
+def json_response(
+    request: Request,
+    body: Mapping[str, Any],
+    view: View,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the reply to a request that read or wrote the collection up to this view."""
     content = orjson.dumps(
         {**body, "request_id": request.scope[REQUEST_ID]},
         option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS,
     )
-    return Response(content, media_type=JSON_TYPE, headers={"x-view-seq": str(view.seq)})
+    return Response(
+        content,
+        status_code=status,
+        media_type=JSON_TYPE,
+        headers={"x-view-seq": str(view.seq), **(headers or {})},
+    )
 
 
 def index_fields(view: View, **more: Any) -> dict[str, Any]:

@@ -36,6 +36,7 @@ STATUS: Mapping[str, Kind] = {
     "not-found": Kind(404, "There is no such thing here"),
     "method-not-allowed": Kind(405, "The method is not allowed here"),
     "request-timeout": Kind(408, "The request came too slowly"),
+    "idempotency-conflict": Kind(409, "The idempotency key stands for another request"),
     "model-mismatch": Kind(409, "The collection was embedded by another model"),
     "length-required": Kind(411, "The length of the body is not given"),
     "too-large": Kind(413, "The body is too large"),
@@ -54,6 +55,7 @@ STATUS: Mapping[str, Kind] = {
     "not-ready": Kind(503, "The service is not ready"),
     "shutting-down": Kind(503, "The service is shutting down"),
     "encoder-failing": Kind(503, "The encoder is failing"),
+    "storage-full": Kind(507, "There is no space left to store more"),
 }
 
 # Looked up along the exception's base classes, so that a subclass may be left out.
@@ -68,6 +70,8 @@ CODE_OF: Mapping[type[BaseException], str] = {
     errors.ModalityError: "unknown-modality",
     errors.UnknownItemError: "not-found",
     errors.ModelMismatchError: "model-mismatch",
+    errors.IdempotencyConflictError: "idempotency-conflict",
+    errors.StorageFullError: "storage-full",
     errors.CollectionError: "not-ready",
     errors.FrontEndError: "encoder-failing",
     ClientDisconnect: "malformed-request",
@@ -81,6 +85,8 @@ DETAILS: Mapping[str, str] = {
     "not-found": "no such route, item, stored vector or media file",
     "busy": "every place is taken; try again shortly",
     "model-mismatch": "rebuild the collection with the bundle it is served with",
+    "idempotency-conflict": "this key was used for another request; take a new one",
+    "storage-full": "delete items, or free space; searches and deletions go on",
     "not-ready": "the collection cannot be used at the moment; see GET /readyz",
     "encoder-failing": "media cannot be embedded at the moment; see GET /readyz",
     "shutting-down": "try again, or ask another replica",

@@ -20,7 +20,6 @@ from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CrossmodalError, DecoderBusyError, MediaError, ShapeError
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
-from service import logs
 from service.arrays import parse_features, parse_npy, parse_vector
 from service.bodies import (
     JSON,
@@ -176,7 +175,7 @@ def _embed_features(
 ) -> Query:
     array = parse_npy(value) if isinstance(value, bytes) else parse_features(value)
     started = time.perf_counter()
-    with _Blame(readiness, ShapeError):
+    with Blame(readiness, ShapeError):
         vectors = embed_features(bundle, modality, array)
     took_ms = {"encode": 1e3 * (time.perf_counter() - started)}
     return Query(modality=modality, source="features", vectors=vectors, took_ms=took_ms)
@@ -191,7 +190,7 @@ def _embed_file(
 ) -> Query:
     if bundle.spec(modality).frontend is None:
         raise invalid_field("file", "this model takes ready features, a vector or an id")
-    with _Blame(readiness, MediaError):
+    with Blame(readiness, MediaError):
         clip = embed_clip(
             bundle,
             given.value,
@@ -209,7 +208,7 @@ def _embed_file(
     )
 
 
-class _Blame:
+class Blame:
     """Tells failures of the input from failures of the encoder, and counts the latter."""
 
     def __init__(self, readiness: Readiness, innocent: type[CrossmodalError]) -> None:
@@ -225,5 +224,4 @@ class _Blame:
         if not isinstance(error, Exception) or isinstance(error, innocent):
             return
         self._readiness.encoder_failed()
-        logs.failure("embedding failed", error)
         raise ProblemError("encoder-failing", DETAILS["encoder-failing"]) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from enum import StrEnum
 
 FAILURES, WINDOW_S = 5, 30.0
@@ -22,7 +23,8 @@ class Readiness:
     """What stands in the way, gathered at start and from failures since.
 
     ``blocked`` reasons make the service not ready; ``degraded`` ones take a part of it
-    away, as missing front-end weights take clips but not vectors.
+    away, as missing front-end weights take clips but not vectors. ``index`` tells what
+    is wrong with the index files at the moment, if anything.
     """
 
     def __init__(self) -> None:
@@ -30,6 +32,7 @@ class Readiness:
         self.opened = False
         self.blocked: list[str] = []
         self.degraded: list[str] = []
+        self.index: Callable[[], str | None] = lambda: None
         self._failures: deque[float] = deque(maxlen=FAILURES)
 
     def encoder_failed(self) -> None:
@@ -51,7 +54,7 @@ class Readiness:
             return Status.NOT_READY
         if not self.opened:
             return Status.STARTING
-        return Status.DEGRADED if self.degraded else Status.READY
+        return Status.DEGRADED if self._all_degraded else Status.READY
 
     @property
     def ready(self) -> bool:
@@ -63,4 +66,9 @@ class Readiness:
         """Everything that stands in the way."""
         failing = ["embedding failed 5 times within 30 s"] if self.encoder_failing else []
         opening = [] if self.opened or self.blocked else ["the collection is being opened"]
-        return [*self.blocked, *failing, *opening, *self.degraded]
+        return [*self.blocked, *failing, *opening, *self._all_degraded]
+
+    @property
+    def _all_degraded(self) -> list[str]:
+        index = self.index()
+        return self.degraded if index is None else [*self.degraded, index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchErr
 from crossmodal.media.decoder import Decoder
 from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
+from index.compaction import CompactionPolicy
 from service import logs
 from service.admission import Lane
 from service.gauges import Gauges
@@ -47,6 +49,7 @@ class Runtime:
         self.readiness = Readiness()
         self.uploads = Lane("uploads", settings.upload_places)
         self.searches = Lane("searches", settings.search_places)
+        self.writes = Lane("writes", settings.write_places)
         self.batches = Lane("batches", settings.batch_places)
         self.evaluations = Lane("evaluations", settings.evaluation_places)
         self.rates = Rates(settings.rate, settings.rate_burst)
@@ -63,6 +66,7 @@ class Runtime:
         self.decoder = decoder or Decoder(limits, workers=workers)
         self._embedding = ThreadPoolExecutor(workers, thread_name_prefix="embed")
         self._searching = ThreadPoolExecutor(workers, thread_name_prefix="search")
+        self._writing = ThreadPoolExecutor(workers, thread_name_prefix="write")
         self._batching = ThreadPoolExecutor(1, thread_name_prefix="batch")
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="evaluate")
         self._opening: asyncio.Task[None] | None = None
@@ -71,7 +75,7 @@ class Runtime:
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """Every queue."""
-        return (self.uploads, self.searches, self.batches, self.evaluations)
+        return (self.uploads, self.searches, self.writes, self.batches, self.evaluations)
 
     @property
     def collection(self) -> Collection:
@@ -107,8 +111,13 @@ class Runtime:
             await asyncio.wait([self._opening])
         if self._owns_decoder:
             self.decoder.close()
-        pools = (self._embedding, self._searching, self._batching, self._judging)
-        for pool in pools:
+        for pool in (
+            self._embedding,
+            self._searching,
+            self._writing,
+            self._batching,
+            self._judging,
+        ):
             pool.shutdown(wait=False, cancel_futures=True)
         if self._owns_collection and self._collection is not None:
             self._collection.close()
@@ -120,6 +129,10 @@ class Runtime:
     async def searching(self, work: Callable[[], Result]) -> Result:
         """Run work that only searches."""
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)
+
+    async def writing(self, work: Callable[[], Result]) -> Result:
+        """Run work that checks what is to be written, and hands it to the writer."""
+        return await asyncio.get_running_loop().run_in_executor(self._writing, work)
 
     async def batch(self, work: Callable[[], Result]) -> Result:
         """Run several searches."""
@@ -137,8 +150,7 @@ class Runtime:
             if collection is None:
                 collection = await self.embedding(self._open_collection)
             await warming
-            if collection.degraded is not None:
-                self.readiness.degraded.append(collection.degraded)
+            self.readiness.index = lambda: collection.degraded
             self.readiness.degraded += await self.embedding(
                 lambda: warm_up(collection, self.decoder)
             )
@@ -158,12 +170,17 @@ class Runtime:
     def _open_collection(self) -> Collection:
         if self.settings.data is None:
             raise CollectionError("no data directory; set EARSHOT_DATA or pass --data")
-        return Collection.open(self.settings.data)
+        return Collection.open(
+            self.settings.data,
+            write=not self.settings.read_only,
+            policy=CompactionPolicy(tail=self.settings.compaction_tail),
+        )
 
     def _block(self, error: CrossmodalError) -> None:
         self.failed = error
-        self.readiness.blocked.append(_without_paths(error, self.settings))
-        logs.event("not ready", reason=str(error))
+        reason = _without_paths(error, self.settings)
+        self.readiness.blocked.append(reason)
+        logs.event("not ready", level=logging.ERROR, reason=reason)
         self.on_failure()
 
 

@@ -162,6 +162,48 @@ class ItemsReply(Reply):
     request_id: str
 
 
+class WrittenItemReply(Reply):
+    """What became of one item; without an id if that is what was wrong."""
+
+    id: str | None
+    status: Literal["created", "replaced", "exists", "refused"]
+    code: str | None = Field(default=None, description="why it was refused")
+    detail: str | None = None
+
+
+class WrittenReply(Reply):
+    """One status per item, in their order; searches from ``view_seq`` on find them."""
+
+    items: list[WrittenItemReply]
+    view_seq: int
+    request_id: str
+
+
+class ItemWrittenReply(Reply):
+    """What became of the item that the path names."""
+
+    id: str
+    status: Literal["created", "replaced", "deleted"]
+    view_seq: int
+    request_id: str
+
+
+class DeletedItemReply(Reply):
+    """What became of one item."""
+
+    id: str
+    status: Literal["deleted", "missing"]
+
+
+class DeletedReply(Reply):
+    """One status per item; searches from ``view_seq`` on do not find the deleted ones."""
+
+    items: list[DeletedItemReply]
+    deleted: int
+    view_seq: int
+    request_id: str
+
+
 class ConfidenceReply(Reply):
     """How a direction's probabilities of relevance were fitted."""
 
@@ -221,6 +263,7 @@ class Health(Vitals):
     queues: dict[str, dict[str, int]]
     index: IndexReply | None
     unserved: dict[str, int]
+    libraries: dict[str, str]
     threads: dict[str, str | None]
 
 

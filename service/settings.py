@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     data: Path | None = None
     api_keys: str = Field(default="", repr=False)
+    read_only: bool = Field(default=False, description="serve, and change nothing")
+    compaction_tail: Count = Field(
+        default=10_000, description="fresh vectors beside a base"
+    )
     collection_name: str | None = None
     cors_origins: str = ""
     trusted_proxies: str = ""
@@ -55,6 +59,7 @@ class Settings(BaseSettings):
 
     workers: int = Field(default=0, ge=0, description="0: one per processor, at most 4")
     search_places: Count = 64
+    write_places: Count = 32
     batch_places: Count = 8
     evaluation_places: Count = 2
 

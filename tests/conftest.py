@@ -9,11 +9,12 @@ import pytest
 from crossmodal.bundle import BundleManifest, EncoderSpec, write_manifest
 from crossmodal.frontends.frontend import FrontEndSpec
 from crossmodal.modality import Modality
+from tests.graphs import linear_graph, sequence_graph
 
 MakeBundle = Callable[..., Path]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
     """Return a function that writes a bundle: a random matrix and L2 norm per modality.
 
@@ -62,45 +63,3 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
         return directory
 
     return make
-
-
-def linear_graph(matrix: np.ndarray) -> bytes:
-    """Return the ONNX graph ``embedding = l2_normalize(features @ matrix)``."""
-    return _graph(matrix, ["batch", matrix.shape[0]], [], "features")
-
-
-def sequence_graph(matrix: np.ndarray) -> bytes:
-    """Return the graph ``l2_normalize([mean over time, last step] @ matrix)``."""
-    make = pytest.importorskip("onnx").helper.make_node
-    before = [
-        make("ReduceMean", ["features", "time"], ["mean"], keepdims=0),
-        make("Gather", ["features", "end"], ["last"], axis=1),
-        make("Concat", ["mean", "last"], ["rows"], axis=1),
-    ]
-    return _graph(matrix, ["batch", "time", matrix.shape[0] // 2], before, "rows")
-
-
-def _graph(
-    matrix: np.ndarray, shape: list[object], before: list[object], rows: str
-) -> bytes:
-    onnx = pytest.importorskip("onnx")
-    dim = matrix.shape[1]
-    helper, numpy_helper, kinds = onnx.helper, onnx.numpy_helper, onnx.TensorProto
-    graph = helper.make_graph(
-        [
-            *before,
-            helper.make_node("MatMul", [rows, "matrix"], ["product"]),
-            helper.make_node("LpNormalization", ["product"], ["embedding"], axis=-1, p=2),
-        ],
-        "linear",
-        [helper.make_tensor_value_info("features", kinds.FLOAT, shape)],
-        [helper.make_tensor_value_info("embedding", kinds.FLOAT, ["batch", dim])],
-        [
-            numpy_helper.from_array(matrix, "matrix"),
-            numpy_helper.from_array(np.array([1]), "time"),
-            numpy_helper.from_array(np.array(-1), "end"),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    model.ir_version = 9
-    return bytes(model.SerializeToString())

@@ -1,5 +1,6 @@
 """The four top-level names are generic and must be ours; versions and pins agree."""
 
+import ast
 import tomllib
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
@@ -33,3 +34,16 @@ def test_every_direct_dependency_is_pinned() -> None:
     for requirement in (text for group in groups for text in group):
         name = requirement.split(">")[0].split("[")[0].split("=")[0].strip()
         assert name in pinned, f"{name} has no line in constraints.txt"
+
+
+def test_no_test_imports_a_conftest() -> None:
+    """Imported by its path it would be a second module, with fixtures of its own."""
+    wrong = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or "", *(a.name for a in node.names)]
+            if any("conftest" in name.split(".") for name in names):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert wrong == []

@@ -1,12 +1,8 @@
-"""Checks of a features file before anything is learned from it."""
+"""Checks of a features file before anything is learned from it or measured on it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-from crossmodal.errors import DataError, DivergenceError
+from crossmodal.faults import fault, field_of
 from crossmodal.features import FeaturesFile, ModalityFeatures
 from crossmodal.modality import Modality
 
@@ -16,15 +12,15 @@ SHOWN = 3  # examples in a message
 def check_training_file(data: FeaturesFile) -> None:
     """Check what every fit and every figure takes for granted.
 
-    Ids are of one split, no event has a side in test and another in training, training
-    rows are of two classes or of none, and no row bears a class that training lacks.
+    There are training rows, sides are apart, training rows are of two classes or of none,
+    and no row bears a class that training lacks.
 
     Raises:
         DataError: If one of these fails; the message names the field.
     """
     for modality, table in data.modalities.items():
-        _check_ids(modality, table)
-    _check_pairs(data)
+        check_rows(modality, table.of_split("train"), "train")
+    check_sides(data)
     trained = {
         str(label)
         for table in data.modalities.values()
@@ -32,25 +28,73 @@ def check_training_file(data: FeaturesFile) -> None:
         if label
     }
     if len(trained) == 1:
-        raise DataError(
-            "field label (lab_train): every labeled training row is of one class "
-            f"({trained.pop()!r}), expected two or more"
+        raise fault(
+            field_of(min(data.modalities), "label", "train"),
+            f"every labeled training row is of one class ({trained.pop()!r})",
+            "expected two or more",
         )
     for modality, table in data.modalities.items():
         _check_labels(modality, table, trained)
 
 
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the file's name before errors that its content causes."""
-    try:
-        yield
-    except DivergenceError:
-        raise
-    except DataError as error:
-        if str(path) in str(error):
-            raise
-        raise DataError(f"{path}: {error}") from error
+def check_sides(data: FeaturesFile) -> None:
+    """Check that no item, event or group has a side in test and another in training.
+
+    Raises:
+        DataError: If one has, or an id comes twice; the message names the field.
+    """
+    for modality, table in data.modalities.items():
+        _check_ids(modality, table)
+    _check_apart(data, "pair", "an event belongs to one side")
+    check_groups(data)
+
+
+def check_groups(data: FeaturesFile) -> None:
+    """Check that no group has a side in test and another in training.
+
+    Raises:
+        DataError: If one has; the message names the field.
+    """
+    _check_apart(data, "group", "give all its rows one split")
+
+
+def check_scored(data: FeaturesFile, split: str) -> None:
+    """Check that a split can be scored: every modality has rows there, of two classes.
+
+    Unlabeled rows are scored by their pairs, so none need have a class.
+
+    Raises:
+        DataError: If it cannot; the message names the field.
+    """
+    for modality, table in data.modalities.items():
+        check_rows(modality, table.of_split(split), split)
+    found = {
+        str(label)
+        for table in data.modalities.values()
+        for label in table.label[table.split == split]
+        if label
+    }
+    if len(found) == 1:
+        raise fault(
+            field_of(min(data.modalities), "label", split),
+            f"every labeled {split} row is of one class ({found.pop()!r}), so that any "
+            "ranking is perfect",
+            "expected two or more",
+        )
+
+
+def check_rows(modality: Modality, part: ModalityFeatures, split: str) -> None:
+    """Check that a split of a modality is not empty.
+
+    Raises:
+        DataError: If it is; the message names the field.
+    """
+    if not len(part):
+        raise fault(
+            f"{modality}/split",
+            f"no {modality} row is of split {split}",
+            "the column split, of a manifest too, says which items train and which test",
+        )
 
 
 def _check_ids(modality: Modality, table: ModalityFeatures) -> None:
@@ -58,24 +102,29 @@ def _check_ids(modality: Modality, table: ModalityFeatures) -> None:
     for item, split in zip(table.id, table.split, strict=True):
         before = split_of.setdefault(item, split)
         if before != split:
-            raise DataError(
-                f"field id: {modality} item {item!r} is in {before} and in {split}; an "
-                "item belongs to one split"
+            raise fault(
+                f"{modality}/id",
+                f"{item!r} is in {before or 'no split'} and in {split or 'no split'}",
+                "an item belongs to one split",
             )
     if len(split_of) < len(table):
-        twice = len(table) - len(split_of)
-        raise DataError(f"field id: {twice} {modality} rows repeat the id of another")
+        raise fault(
+            f"{modality}/id",
+            f"{len(table) - len(split_of)} rows repeat the id of another",
+            "give every row an id of its own",
+        )
 
 
-def _check_pairs(data: FeaturesFile) -> None:
+def _check_apart(data: FeaturesFile, column: str, remedy: str) -> None:
     sides: dict[str, str] = {}
     for modality, table in data.modalities.items():
-        for pair, split in zip(table.pair, table.split, strict=True):
+        for key, split in zip(getattr(table, column), table.split, strict=True):
             side = "test" if split == "test" else "train"
-            if pair and sides.setdefault(pair, side) != side:
-                raise DataError(
-                    f"field pair: {pair!r} has rows in train and in test, of {modality} "
-                    "among others; an event belongs to one side"
+            if key and sides.setdefault(key, side) != side:
+                raise fault(
+                    f"{modality}/{column}",
+                    f"{key!r} has rows in train and in test",
+                    remedy,
                 )
 
 
@@ -84,10 +133,11 @@ def _check_labels(modality: Modality, table: ModalityFeatures, trained: set[str]
         found = {str(label) for label in table.label[table.split == split] if label}
         unknown = sorted(found - trained)
         if unknown:
-            raise DataError(
-                f"field label (lab_{split}): {split} has {modality} rows of "
-                f"{', '.join(map(repr, unknown[:SHOWN]))}, which no training row is of "
-                f"(those are {_listed(trained)})"
+            raise fault(
+                field_of(modality, "label", split),
+                f"{split} has rows of {', '.join(map(repr, unknown[:SHOWN]))}, which no "
+                f"training row is of (those are {_listed(trained)})",
+                "leave these rows out, or train on some",
             )
 
 

@@ -129,7 +129,7 @@ def confidence_of(
     if len(asked) > most:
         asked = np.sort(rng.choice(asked, most, replace=False))
     search = prepare_search(direction, query, gallery, same_modality_mask)
-    scores = search.queries[asked] @ search.gallery.T
+    scores = search.queries[asked].astype(np.float64) @ search.gallery.T
     relevant = codes.query[asked, None] == codes.gallery
     ranked = np.arange(len(gallery)) != search.own_row[asked, None]
     ranked &= (codes.gallery >= 0) | (relevance is Relevance.INSTANCE)

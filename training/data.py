@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from crossmodal.errors import DataError
+from crossmodal.faults import fault, field_of
 from crossmodal.features import FeaturesFile
 from crossmodal.metrics.card import Judged
 from crossmodal.modality import Modality
+from training.checks import check_rows
 
 Matrix = Float32[np.ndarray, "items dim"]
 Features = Float32[np.ndarray, "_ ... _"]
@@ -78,9 +79,10 @@ class TrainingData:
         """
         missing = [m for m in self.modalities if m not in self.sequences]
         if missing:
-            raise DataError(
-                f"field {missing[0]}/features: one row per item, expected sequences, "
-                "(items, time, dim)"
+            raise fault(
+                field_of(missing[0], "features", "train"),
+                "has one row per item",
+                "the method takes sequences, (items, time, dim)",
             )
         return replace(self, features=self.sequences, sequences={})
 
@@ -106,8 +108,10 @@ class TrainingData:
                 shuffled = rng.permutation(rows)
                 drawn[modality].append(np.resize(shuffled, count))
         if not any(drawn.values()):
-            raise DataError(
-                "no class has items in every modality, so no pairs can be drawn"
+            raise fault(
+                field_of(min(self.modalities), "label", "train"),
+                "no class has items in every modality, so no pairs can be drawn",
+                "give the modalities classes in common, or pairs",
             )
         pairs = {m: np.concatenate(rows).astype(np.int64) for m, rows in drawn.items()}
         return replace(self, pairs=pairs)
@@ -131,15 +135,14 @@ def training_data(
     number = {name: position for position, name in enumerate(classes)}
     part = data.of_split(split).modalities
     for modality, table in part.items():
-        if not len(table):
-            raise DataError(
-                f"{data.name}: split {split} has no {modality} items; the column split of "
-                "a manifest says which clips train and which test"
-            )
+        check_rows(modality, table, split)
         unknown = sorted(set(table.label) - set(number) - {""})
         if unknown:
-            raise DataError(
-                f"{data.name}: {modality} label {unknown[0]!r} is not among the classes"
+            raise fault(
+                field_of(modality, "label", split),
+                f"{split} has a row of {unknown[0]!r}, which is not among the classes "
+                "trained on",
+                "leave its rows out, or train on some",
             )
     return TrainingData(
         features={m: table.pooled for m, table in part.items()},

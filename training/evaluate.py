@@ -13,12 +13,13 @@ from jaxtyping import Float32
 from crossmodal.durable import write_json
 from crossmodal.embeddings import Embeddings
 from crossmodal.encoder import Encoder
-from crossmodal.errors import DataError
+from crossmodal.faults import fault, field_of
 from crossmodal.features import FeaturesFile
 from crossmodal.metrics.card import DirectionReport, Judged, evaluate
 from crossmodal.metrics.trec import write_qrels, write_run
 from crossmodal.modality import Direction, Modality
 from crossmodal.relevance import Relevance
+from training.checks import check_scored, check_sides
 from training.data import own_steps, training_data
 from training.methods.method import as_taken
 from training.run import Run
@@ -87,11 +88,14 @@ def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluatio
     """Embed one split with what would be served, and rank it in every direction.
 
     Raises:
-        DataError: If the data's front ends or widths differ from those of the fit.
+        DataError: If the data's front ends or widths differ from those of the fit, or the
+            split cannot be scored.
     """
     _check_same_features(run, data)
+    check_sides(data)
     if split == "val":
         data = with_validation(data, seed=run.config["seed"])
+    check_scored(data, split)
     part = as_taken(run.card, training_data(data, split, run.classes))
     embeddings = {
         modality: embed_alone(encoder, part.features[modality])
@@ -122,12 +126,15 @@ def _check_same_features(run: Run, data: FeaturesFile) -> None:
     for modality, dim in run.problem.dims.items():
         table = data.modalities.get(modality)
         if table is None:
-            raise DataError(f"{data.name}: has no {modality} features, the run needs them")
+            raise fault(
+                f"{modality}/features", "is missing", "the run was fitted on such features"
+            )
         rows = table.features if run.card.sequences else table.pooled
         if rows.shape[-1] != dim:
-            raise DataError(
-                f"{data.name}: {modality} features are {rows.shape[-1]} wide, the run was "
-                f"fitted on {dim}"
+            raise fault(
+                field_of(modality, "features", "test"),
+                f"rows are {rows.shape[-1]} wide",
+                f"the run was fitted on {dim}",
             )
         fitted = run.config["data"]["frontends"].get(modality.value)
         found = table.frontend
@@ -137,7 +144,9 @@ def _check_same_features(run: Run, data: FeaturesFile) -> None:
             and (fitted["name"], fitted["version"], fitted["weights_sha256"])
             != (found.name, found.version, found.weights_sha256)
         ):
-            raise DataError(
-                f"{data.name}: {modality} front end differs from that of the fit "
-                f"({fitted and fitted['name']})"
+            raise fault(
+                f"{modality}/features",
+                f"come from front end {found and found.name}, not as those of the fit from "
+                f"{fitted and fitted['name']}",
+                "prepare them as those were",
             )

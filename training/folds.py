@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from crossmodal.errors import DataError
+from crossmodal.faults import fault
 from crossmodal.features import FeaturesFile
 from training.splits import split_keys
 
@@ -40,9 +40,10 @@ def assign_folds(data: FeaturesFile, folds: int) -> dict[str, int]:
     rows = Counter({fold: 0 for fold in range(1, folds + 1)})
     for label, groups in sorted(sizes.items()):
         if label and len(groups) < folds:
-            raise DataError(
-                f"{data.name}: label {label!r} has {len(groups)} groups of items, "
-                f"{folds} folds need as many"
+            raise fault(
+                f"{min(data.modalities)}/label",
+                f"{label!r} has {len(groups)} groups of items, fewer than {folds} folds",
+                f"deal into {len(groups)} or less, or leave the class out",
             )
         of_class = Counter({fold: 0 for fold in rows})
         for key, count in groups.items():

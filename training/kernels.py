@@ -15,12 +15,35 @@ import torch
 from jaxtyping import Float64, Int64
 from scipy.spatial.distance import pdist
 
+from crossmodal.parallel import in_parallel
+from training.moments import BLOCK_ROWS, Chosen, Rows
+
 Items = Float64[np.ndarray, "items dim"]
 Landmarks = Float64[np.ndarray, "landmarks dim"]
 Kernel = Float64[np.ndarray, "items landmarks"]
 
 JITTER = 1e-6  # a share of the variance: bounds how much rounding is amplified
 SAMPLE = 1000  # items among which the median distance is taken
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRows:
+    """Rows scaled to unit norm where they are asked for."""
+
+    rows: Rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many rows, how wide."""
+        return self.rows.shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: Chosen) -> Items:
+        found = self.rows[rows]
+        unit: Items = found / np.linalg.norm(found, axis=1, keepdims=True).clip(min=1e-12)
+        return unit
 
 
 def squared_distances(items: Items, landmarks: Landmarks) -> Kernel:
@@ -56,7 +79,7 @@ SHAPES = {"gaussian": gaussian, "laplacian": laplacian}
 DISTANCES = {"gaussian": "sqeuclidean", "laplacian": "cityblock"}
 
 
-def median_gamma(items: Items, rng: np.random.Generator, shape: str = "gaussian") -> float:
+def median_gamma(items: Rows, rng: np.random.Generator, shape: str = "gaussian") -> float:
     """Return one over the median distance of different items of a sample.
 
     Args:
@@ -102,6 +125,18 @@ class KernelMap:
     def kernel(self, items: Items) -> Kernel:
         """Return the kernel of items with the landmarks."""
         return SHAPES[self.shape](items, self.landmarks, self.gamma)
+
+    def kernel_of_all(self, rows: Rows) -> Kernel:
+        """Return the kernel of rows of any number, blocks of them shared by the cores."""
+        kernel = np.empty((len(rows), len(self.landmarks)))
+
+        def fill(start: int) -> None:
+            part = slice(start, start + BLOCK_ROWS)
+            kernel[part] = self.kernel(rows[part])
+
+        for _ in in_parallel(fill, range(0, len(rows), BLOCK_ROWS)):
+            pass
+        return kernel
 
     def penalty(self) -> Float64[np.ndarray, "landmarks landmarks"]:
         """Return what a direction's squared length is taken with.

@@ -17,8 +17,8 @@ from jaxtyping import Float64, Int64
 from scipy.linalg import cholesky, solve_triangular
 from scipy.sparse.linalg import LinearOperator, svds
 
-Left = Float64[np.ndarray, "items left"]
-Right = Float64[np.ndarray, "others right"]
+from training.moments import Rows, add_up, mean_of
+
 Penalty = Float64[np.ndarray, "_ _"]
 
 DENSE_SVD = 500  # up to this size, all singular vectors cost less than a few
@@ -68,23 +68,29 @@ class Solution:
         return int(np.count_nonzero(self.correlations > 1e-8))
 
 
-def pair_moments(left: Left, right: Right) -> Moments:
+def pair_moments(left: Rows, right: Rows) -> Moments:
     """Return the moments over true pairs, row i with row i."""
-    left_mean, right_mean = left.mean(axis=0), right.mean(axis=0)
-    left, right = left - left_mean, right - right_mean
-    count = len(left)
+    left_mean, right_mean = mean_of(left), mean_of(right)
+
+    def products(part: slice) -> tuple[np.ndarray, ...]:
+        x, y = left[part] - left_mean, right[part] - right_mean
+        return x.T @ x, y.T @ y, x.T @ y
+
+    left_left, right_right, cross = (
+        total / len(left) for total in add_up(len(left), products)
+    )
     return Moments(
         left_mean=left_mean,
         right_mean=right_mean,
-        left=left.T @ left / count,
-        right=right.T @ right / count,
-        cross=left.T @ right / count,
+        left=left_left,
+        right=right_right,
+        cross=cross,
     )
 
 
 def class_pair_moments(
-    left: Left,
-    right: Right,
+    left: Rows,
+    right: Rows,
     left_labels: Int64[np.ndarray, "items"],
     right_labels: Int64[np.ndarray, "others"],
 ) -> Moments:
@@ -101,24 +107,27 @@ def class_pair_moments(
     Source:
         Rasiwasia et al. 2014, Cluster Canonical Correlation Analysis.
     """
-    # Sums of squares of what is far from zero cancel in float64.
-    left_origin, right_origin = left.mean(axis=0), right.mean(axis=0)
-    left, right = left - left_origin, right - right_origin
     classes = int(max(left_labels.max(), right_labels.max())) + 1
-    left_sums, left_sizes = _class_sums(left, left_labels, classes)
-    right_sums, right_sizes = _class_sums(right, right_labels, classes)
+    left_sizes, right_sizes = (
+        np.bincount(labels, minlength=classes).astype(np.float64)
+        for labels in (left_labels, right_labels)
+    )
     pairs = float(left_sizes @ right_sizes)
     if pairs == 0:
         raise ValueError("no class is present in both modalities")
+    left_origin, left_sums, left_products = _class_sums(
+        left, left_labels, right_sizes / pairs
+    )
+    right_origin, right_sums, right_products = _class_sums(
+        right, right_labels, left_sizes / pairs
+    )
     left_mean = right_sizes @ left_sums / pairs
     right_mean = left_sizes @ right_sums / pairs
-    left_weight = right_sizes[left_labels] / pairs
-    right_weight = left_sizes[right_labels] / pairs
     return Moments(
         left_mean=left_mean + left_origin,
         right_mean=right_mean + right_origin,
-        left=(left * left_weight[:, None]).T @ left - np.outer(left_mean, left_mean),
-        right=(right * right_weight[:, None]).T @ right - np.outer(right_mean, right_mean),
+        left=left_products - np.outer(left_mean, left_mean),
+        right=right_products - np.outer(right_mean, right_mean),
         cross=left_sums.T @ right_sums / pairs - np.outer(left_mean, right_mean),
     )
 
@@ -205,9 +214,23 @@ def _mean_variance(covariance: Penalty) -> Penalty:
 
 
 def _class_sums(
-    rows: Float64[np.ndarray, "rows dim"],
+    rows: Rows,
     labels: Int64[np.ndarray, "rows"],
-    classes: int,
-) -> tuple[Float64[np.ndarray, "classes dim"], Float64[np.ndarray, "classes"]]:
-    members = (labels == np.arange(classes)[:, None]).astype(np.float64)
-    return members @ rows, members.sum(axis=1)
+    weights: Float64[np.ndarray, "classes"],
+) -> tuple[
+    Float64[np.ndarray, "dim"],
+    Float64[np.ndarray, "classes dim"],
+    Float64[np.ndarray, "dim dim"],
+]:
+    """Return an origin, and about it the sums per class and the weighed products."""
+    origin = mean_of(rows)
+    roots, classes = np.sqrt(weights), np.arange(len(weights))[:, None]
+
+    def sums(part: slice) -> tuple[np.ndarray, ...]:
+        x, of_class = rows[part] - origin, labels[part]
+        by_class = (of_class == classes).astype(np.float64) @ x
+        x *= roots[of_class][:, None]
+        return by_class, x.T @ x
+
+    by_class, products = add_up(len(rows), sums)
+    return origin, by_class, products

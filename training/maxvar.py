@@ -10,14 +10,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import numpy as np
 from jaxtyping import Float64
 from scipy.linalg import cholesky, eigh, solve_triangular
 
 from crossmodal.modality import Modality
+from training.moments import Rows, add_up, mean_of
 
-Rows = Mapping[Modality, Float64[np.ndarray, "_ _"]]
+Covariance = Float64[np.ndarray, "_ _"]
+
+
+@dataclass(frozen=True, slots=True)
+class Covariances:
+    """Means, and covariances of every modality with itself and with every other."""
+
+    means: Mapping[Modality, Float64[np.ndarray, "_"]]
+    blocks: Mapping[tuple[Modality, Modality], Covariance]
+
+
+def covariances_of(rows: Mapping[Modality, Rows]) -> Covariances:
+    """Return the covariances of modalities, row i of each belonging together."""
+    means = {m: mean_of(x) for m, x in rows.items()}
+    pairs = list(combinations_with_replacement(rows, 2))
+    count = len(next(iter(rows.values())))
+
+    def products(part: slice) -> tuple[np.ndarray, ...]:
+        centred = {m: x[part] - means[m] for m, x in rows.items()}
+        return tuple(centred[m].T @ centred[n] for m, n in pairs)
+
+    blocks = {}
+    for (m, n), total in zip(pairs, add_up(count, products), strict=True):
+        blocks[m, n] = total / count
+        blocks[n, m] = blocks[m, n].T
+    return Covariances(means, blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +63,11 @@ class Shared:
     agreements: Float64[np.ndarray, "components"]
 
 
-def solve_maxvar(rows: Rows, ridge: float, components: int) -> Shared:
+def solve_maxvar(covariances: Covariances, ridge: float, components: int) -> Shared:
     """Return the projections of the components that agree most.
 
     Args:
-        rows: Features of every modality, row i of each belonging together.
+        covariances: Of the features of every modality.
         ridge: Relative to each modality's mean variance.
         components: At most the sum of the widths.
 
@@ -50,14 +77,12 @@ def solve_maxvar(rows: Rows, ridge: float, components: int) -> Shared:
     Source:
         Kettenring 1971, Canonical analysis of several sets of variables.
     """
-    means = {m: x.mean(axis=0) for m, x in rows.items()}
-    centred = {m: x - means[m] for m, x in rows.items()}
-    count = len(next(iter(rows.values())))
-    roots = {m: _root(x.T @ x / count, ridge) for m, x in centred.items()}
+    blocks, modalities = covariances.blocks, list(covariances.means)
+    roots = {m: _root(blocks[m, m], ridge) for m in modalities}
     gram = np.block(
         [
-            [_whitened(roots[m], x.T @ y / count, roots[n]) for n, y in centred.items()]
-            for m, x in centred.items()
+            [_whitened(roots[m], blocks[m, n], roots[n]) for n in modalities]
+            for m in modalities
         ]
     )
     size = len(gram)
@@ -73,10 +98,10 @@ def solve_maxvar(rows: Rows, ridge: float, components: int) -> Shared:
     first = next(iter(weights.values()))
     signs = np.sign(first[np.abs(first).argmax(axis=0), np.arange(components)])
     signs[signs == 0] = 1
-    return Shared(means, {m: w * signs for m, w in weights.items()}, values)
+    return Shared(covariances.means, {m: w * signs for m, w in weights.items()}, values)
 
 
-def _root(covariance: Float64[np.ndarray, "d d"], ridge: float) -> np.ndarray:
+def _root(covariance: Covariance, ridge: float) -> np.ndarray:
     dim = len(covariance)
     penalty = ridge * float(np.trace(covariance)) / dim * np.eye(dim)
     root: np.ndarray = cholesky(covariance + penalty, lower=True)

@@ -140,9 +140,9 @@ def make_optimizer(
     ]
     groups = [group for group in groups if group["params"]]
     if name == "adamw":
-        return torch.optim.AdamW(groups, lr=rate, betas=betas)
+        return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)
     if name == "adam":
-        return torch.optim.Adam(groups, lr=rate, betas=betas)
+        return torch.optim.Adam(groups, lr=rate, betas=betas, fused=True)
     if name == "adamax":
         return torch.optim.Adamax(groups, lr=rate, betas=betas)
     if name == "rmsprop":

@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Int64
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.config import check_choice, check_range
 from training.data import UNLABELED, TrainingData
 from training.linear_cca import Moments, class_pair_moments, pair_moments
-
-Rows = Mapping[Modality, Float64[np.ndarray, "_ _"]]
+from training.moments import ChosenRows, Rows
 
 MARGINALS = ("matched", "plain")
 
@@ -69,7 +68,9 @@ class PairSet:
         return chosen
 
 
-def moments_of(rows: Rows, train: TrainingData, pair_set: PairSet) -> Moments:
+def moments_of(
+    rows: Mapping[Modality, Rows], train: TrainingData, pair_set: PairSet
+) -> Moments:
     """Return the moments of rows over a pair set.
 
     Args:
@@ -84,15 +85,15 @@ def moments_of(rows: Rows, train: TrainingData, pair_set: PairSet) -> Moments:
     by_pair = None
     if pair_set.takes_pairs():
         pairs = train.with_drawn_pairs(pair_set.seed).pairs or {}
-        by_pair = pair_moments(rows[left][pairs[left]], rows[right][pairs[right]])
+        by_pair = pair_moments(*(ChosenRows(rows[m], pairs[m]) for m in (left, right)))
         if pair_set.share == 1:
             return by_pair
     check_shared_class(train)
-    ours = train.labels[left] != UNLABELED
-    theirs = pair_set.partners(train.labels[right])
+    ours = np.flatnonzero(train.labels[left] != UNLABELED)
+    theirs = np.flatnonzero(pair_set.partners(train.labels[right]))
     moments = class_pair_moments(
-        rows[left][ours],
-        rows[right][theirs],
+        ChosenRows(rows[left], ours),
+        ChosenRows(rows[right], theirs),
         train.labels[left][ours],
         train.labels[right][theirs],
     )

@@ -22,17 +22,18 @@ from crossmodal.durable import sha256_file, write_bytes, write_json
 from crossmodal.embeddings import Embeddings
 from crossmodal.encoder import Encoder, OnnxEncoder
 from crossmodal.errors import ConfigError, DataError
+from crossmodal.faults import naming
 from crossmodal.features import FeaturesFile
 from crossmodal.frontends.frontend import FrontEndSpec, parse_spec
 from crossmodal.modality import Modality, parse_modality
 from training.checkpoints import Checkpoints
-from training.checks import check_training_file, naming
+from training.checks import check_scored, check_training_file
 from training.data import class_names, training_data
 from training.environment import environment
 from training.export import example, graph_of
 from training.methods.catalog import METHODS, method_named
 from training.methods.method import MethodCard, Problem
-from training.selection import Fitted, fit_method, restore
+from training.selection import Fitted, check_items, fit_method, restore
 from training.splits import with_validation
 
 CONFIG, CHECKPOINT, EPOCHS = "config.json", "checkpoint.safetensors", "metrics.jsonl"
@@ -163,7 +164,7 @@ def fit(
     Args:
         request: Method, preset, settings and seed.
         data: The features file, read.
-        out: The run directory; an earlier run there is replaced.
+        out: The run directory; an earlier run there is replaced once this one is fitted.
         log: Called with a mapping per epoch.
         resume: Whether to go on where a fit of the same request was interrupted; a run
             that is finished is returned as it is.
@@ -174,7 +175,7 @@ def fit(
         DataError: If a split is missing or a method lacks what it needs.
     """
     fingerprint = _fingerprint(request)
-    if resume and (out / CONFIG).is_file():
+    if resume and (out / CONFIG).is_file() and not (out / PARTIAL).exists():
         run = Run.open(out)
         if run.config.get("fingerprint") != fingerprint:
             raise ConfigError(f"{out}: holds the run of another request; drop --resume")
@@ -185,7 +186,11 @@ def fit(
         classes = class_names(data.of_split("train"))
         train = training_data(data, "train", classes)
         validation = training_data(data, "val", classes)
-    _clear(out, keep_partial=resume)
+        check_scored(data, "test")
+        check_items(request.method, request.preset, request.overrides, train)
+    _check_place(out)
+    if not resume:
+        shutil.rmtree(out / PARTIAL, ignore_errors=True)
     lines: list[str] = []
 
     def record(values: Mapping[str, Any]) -> None:
@@ -204,6 +209,7 @@ def fit(
             log=record,
             checkpoints=Checkpoints(out / PARTIAL, fingerprint=fingerprint),
         )
+    _clear(out)
     towers = {modality: tower.cpu().eval() for modality, tower in fitted.towers.items()}
     state = {
         f"{modality}.{name}": tensor.contiguous().clone()
@@ -231,17 +237,20 @@ def _fingerprint(request: FitRequest) -> str:
     return json.dumps(asked, sort_keys=True)
 
 
-def _clear(out: Path, *, keep_partial: bool) -> None:
-    """Make the directory, and remove an earlier run from it."""
-    out.mkdir(parents=True, exist_ok=True)
-    old = list(out.iterdir())
+def _check_place(out: Path) -> None:
+    """Check that what stands there, if anything, is a run or an interrupted fit."""
+    old = list(out.iterdir()) if out.exists() else []
     if old and not (out / CONFIG).is_file() and old != [out / PARTIAL]:
         raise ConfigError(f"{out}: not empty and no run; choose another --out")
-    for path in old:
+
+
+def _clear(out: Path) -> None:
+    """Make the directory, and remove an earlier run from it, its configuration first."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / CONFIG).unlink(missing_ok=True)
+    for path in out.iterdir():
         if path != out / PARTIAL:
             path.unlink()
-        elif not keep_partial:
-            shutil.rmtree(path)
 
 
 def _config(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from crossmodal.errors import DataError
+from crossmodal.faults import fault, field_of
 from crossmodal.modality import Modality
 from training.checkpoints import Checkpoints
 from training.config import Settings, from_json, override
@@ -186,6 +186,21 @@ def fit_settings(
     return fitter.fit(settings, train, None, {}).towers
 
 
+def check_items(
+    name: str, preset: str, overrides: Mapping[str, str], train: TrainingData
+) -> None:
+    """Check, before anything is fitted, that the items can determine the components.
+
+    Raises:
+        ConfigError: If method, preset or a setting is unknown, or a value out of range.
+        DataError: If no candidate of the method's grids has few enough components.
+    """
+    method = method_named(name)
+    settings = override(preset_of(method, preset), overrides)
+    grids = method.grids if preset == TUNED else ()
+    _with_enough_items(expand(settings, grids, fixed=overrides), train)
+
+
 def restore(
     name: str, settings: Mapping[str, Any], problem: Problem, state: Mapping[str, Tensor]
 ) -> Towers:
@@ -351,9 +366,10 @@ def _with_enough_items(
     kept = [c for c in candidates if min(getattr(c, "k", 0), width) <= items]
     if not kept:
         k = min(getattr(c, "k", 0) for c in candidates)
-        raise DataError(
-            f"field {fewest}/features: {items} training items cannot determine k={k} "
-            f"components; set k to {items} or less"
+        raise fault(
+            field_of(fewest, "features", "train"),
+            f"{items} training items cannot determine k={k} components",
+            f"set k to {items} or less",
         )
     return kept
 

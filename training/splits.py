@@ -7,8 +7,8 @@ from zlib import crc32
 
 import numpy as np
 
-from crossmodal.errors import DataError
 from crossmodal.features import FeaturesFile, ModalityFeatures
+from training.checks import check_groups
 
 SHARE = 0.1
 
@@ -25,7 +25,7 @@ def with_validation(
     Raises:
         DataError: If a group has rows in train and in test.
     """
-    _refuse_straddling_groups(data)
+    check_groups(data)
     if any((table.split == "val").any() for table in data.modalities.values()):
         return data
     chosen = _chosen_keys(data, seed, share)
@@ -60,15 +60,3 @@ def _chosen_keys(data: FeaturesFile, seed: int, share: float) -> set[str]:
             fresh = [str(group) for group in rng.permutation(groups) if group not in chosen]
             chosen.update(fresh[: max(0, wanted - already)])
     return chosen
-
-
-def _refuse_straddling_groups(data: FeaturesFile) -> None:
-    sides: dict[str, str] = {}
-    for modality, table in data.modalities.items():
-        for group, split in zip(table.group, table.split, strict=True):
-            side = "test" if split == "test" else "train"
-            if group and sides.setdefault(group, side) != side:
-                raise DataError(
-                    f"{data.name}: {modality} group {group!r} has rows in train and in "
-                    "test; a group must stay on one side"
-                )

@@ -18,8 +18,9 @@ from typing import Any
 
 from crossmodal.durable import sha256_file, write_json
 from crossmodal.errors import ConfigError
+from crossmodal.faults import naming
 from crossmodal.features import FeaturesFile
-from training.checks import check_training_file, naming
+from training.checks import check_scored, check_training_file
 from training.compare.provenance import made_by
 from training.config import Settings, override
 from training.data import TrainingData, class_names, training_data
@@ -166,10 +167,9 @@ def run_sweep(
     points = out / POINTS
     if out.exists() and any(out.iterdir()) and not points.is_dir():
         raise ConfigError(f"{out}: not empty and no sweep; choose another --out")
-    points.mkdir(parents=True, exist_ok=True)
-    (out / CARD).unlink(missing_ok=True)
     with naming(request.data):
         parts = _parts(request, data)
+    points.mkdir(parents=True, exist_ok=True)
     basis = [FORMAT, sha256_file(request.data), made_by(request.method), request.split]
     found = []
     for texts, seed in product(request.combinations(), request.seeds):
@@ -178,7 +178,9 @@ def run_sweep(
         key = hashlib.sha256(content.encode()).hexdigest()[:20]
         path = points / f"{key}.json"
         if not path.is_file():
-            write_json(path, {"key": key, **_point(request, settings, texts, seed, parts)})
+            with naming(request.data):
+                point = _point(request, settings, texts, seed, parts)
+            write_json(path, {"key": key, **point})
         found.append(json.loads(path.read_text()))
         advance()
     there = environment(request.device)
@@ -199,6 +201,7 @@ def run_sweep(
 def _parts(request: SweepRequest, data: FeaturesFile) -> dict[str, TrainingData]:
     check_training_file(data)
     cut = with_validation(data, seed=VALIDATION_SEED)
+    check_scored(cut, request.split)
     classes = class_names(cut.of_split("train"))
     wanted = {"train", "val", request.split}
     return {split: training_data(cut, split, classes) for split in sorted(wanted)}

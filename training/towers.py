@@ -6,12 +6,15 @@ and scale, projection matrices, the final L2 norm.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
+
+from training.moments import Chosen, add_up
 
 Features = Float32[Tensor, "batch dim"]
 
@@ -60,16 +63,33 @@ class Standardizer(nn.Module):
             features: Training features.
             divide: Whether to divide by the deviation, not only to centre.
         """
-        wide = features.astype(np.float64)
-        mean, deviation = wide.mean(axis=0), wide.std(axis=0)
+        origin = features[0].astype(np.float64)  # a constant's sums about it are exact
+
+        def powers(part: slice) -> tuple[np.ndarray, ...]:
+            rows = features[part] - origin
+            return rows.sum(axis=0), np.einsum("rd,rd->d", rows, rows)
+
+        total, squares = (s / len(features) for s in add_up(len(features), powers))
+        mean = origin + total
+        deviation = np.sqrt((squares - total**2).clip(min=0))
+        self.set_moments(mean, deviation, divide=divide)
+
+    def set_moments(
+        self,
+        mean: Float64[np.ndarray, "dim"],
+        deviation: Float64[np.ndarray, "dim"],
+        *,
+        divide: bool = True,
+    ) -> None:
+        """Take mean and deviation of training features; a constant keeps scale 1."""
         # a constant's deviation is rounding error, of the size of its value
         varies = divide & (deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6))
         self.mean.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(np.where(varies, deviation, 1.0)))
 
     def transform(
-        self, features: Float32[np.ndarray, "items dim"]
-    ) -> Float64[np.ndarray, "items dim"]:
+        self, features: Float32[np.ndarray, "_ dim"]
+    ) -> Float64[np.ndarray, "_ dim"]:
         """Return standardised features in float64, by the constants of the graph."""
         mean, scale = self.mean.double().numpy(), self.scale.double().numpy()
         standardized: np.ndarray = (features - mean) / scale
@@ -78,6 +98,25 @@ class Standardizer(nn.Module):
     def forward(self, features: Features) -> Features:
         """Return standardised features."""
         return (features - self.mean) / self.scale
+
+
+@dataclass(frozen=True, slots=True)
+class StandardizedRows:
+    """Features as a standardiser gives them, in float64, where they are asked for."""
+
+    features: Float32[np.ndarray, "items dim"]
+    standardizer: Standardizer
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Items and width."""
+        return self.features.shape
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, rows: Chosen) -> Float64[np.ndarray, "some dim"]:
+        return self.standardizer.transform(self.features[rows])
 
 
 class ProjectionTower(nn.Module):

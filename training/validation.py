@@ -7,24 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 from torch import nn
 
+from crossmodal.embeddings import check_unit
 from crossmodal.errors import DataError
-from crossmodal.metrics.headline import (
-    average_precision_by_class,
-    reciprocal_rank_of_own_pair,
-)
-from crossmodal.modality import Modality, directions
+from crossmodal.metrics.headline import average_precision, reciprocal_rank_of_own_pair
+from crossmodal.metrics.search import Search
+from crossmodal.modality import Direction, Modality, directions
+from crossmodal.relevance import Codes
 from training.data import UNLABELED, TrainingData
 
 Embedded = Mapping[Modality, Float32[np.ndarray, "_ dim"]]
+PerQuery = Float64[np.ndarray, "queries"]
 
 BATCH = 4096
-MEASURES = {
-    "mean_average_precision": average_precision_by_class,
-    "mean_reciprocal_rank": reciprocal_rank_of_own_pair,
-}
+NO_KEY = -2  # of a gallery row, as in Codes: it equals no query's
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +70,35 @@ def score(towers: Mapping[Modality, nn.Module], data: TrainingData) -> Score:
 
     Raises:
         DataError: If no query of some direction has a relevant item.
+        ShapeError: If an embedding is not of unit norm.
     """
     metric = metric_of(data)
-    measure = MEASURES[metric]
-    judged = data.judged(embed(towers, data))
+    embedded = embed(towers, data)
+    for rows in embedded.values():
+        check_unit(rows)
     values = {}
     for direction in directions(data.modalities):
-        found = measure(direction, judged[direction.query], judged[direction.gallery])
+        found = MEASURES[metric](direction, embedded, data)
         known = found[~np.isnan(found)]
         if not known.size:
             raise DataError(f"validation data: no {direction} query has a relevant item")
         values[str(direction)] = float(np.mean(known))
     return Score(metric, float(np.mean(list(values.values()))), values)
+
+
+def _by_class(direction: Direction, embedded: Embedded, data: TrainingData) -> PerQuery:
+    """Return AP by class; labels are numbers already, which spares sorting names."""
+    query, gallery = embedded[direction.query], embedded[direction.gallery]
+    ours, theirs = data.labels[direction.query], data.labels[direction.gallery]
+    codes = Codes(data.classes, ours, np.where(theirs == UNLABELED, NO_KEY, theirs))
+    return average_precision(Search(query, gallery, np.full(len(query), -1)), codes)
+
+
+def _by_pair(direction: Direction, embedded: Embedded, data: TrainingData) -> PerQuery:
+    judged = data.judged(embedded)
+    return reciprocal_rank_of_own_pair(
+        direction, judged[direction.query], judged[direction.gallery]
+    )
+
+
+MEASURES = {"mean_average_precision": _by_class, "mean_reciprocal_rank": _by_pair}

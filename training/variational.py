@@ -13,11 +13,10 @@ from torch import Tensor, nn
 
 from crossmodal.modality import Modality
 from training.class_centers import ClassCenters
-from training.class_masks import class_masks
 from training.config import Settings, check_choice, check_range
 from training.correlated_tower import CorrelatedTower
 from training.data import TrainingData
-from training.losses.label import label_loss, pair_likelihood
+from training.losses.label import class_likelihood, label_loss
 from training.losses.pair_distance import pair_distance
 from training.losses.variational import divergence, reconstruction, sample
 from training.methods.method import Problem, Towers
@@ -222,11 +221,8 @@ class VariationalModel(nn.Module):
         labels = {m: torch.from_numpy(part).to(device) for m, part in batch.labels.items()}
         likelihoods, apart = [], []
         for one, other in combinations_with_replacement(sorted(rows), 2):
-            same, _ = class_masks(batch, one, other, device)
-            if one == other:
-                same = same.fill_diagonal_(True)
             ours, theirs = (self._compared(rows[m]) for m in (one, other))
-            likelihoods.append(pair_likelihood(ours, theirs, same))
+            likelihoods.append(class_likelihood(ours, theirs, labels[one], labels[other]))
         for one, other in combinations(sorted(rows), 2):
             apart.append(pair_distance(rows[one], rows[other]))
         by_label = [label_loss(self.head(part), labels[m]) for m, part in rows.items()]

@@ -60,9 +60,7 @@ def precision_recall_by_depth(
 
 def sum_interpolated(groups: TieGroups) -> Float64[np.ndarray, "101"]:
     """Sum over rankings the interpolated precision at recall 0, 0.01, …, 1."""
-    precision = (groups.before + 1.0) / (groups.above + 1.0)
-    if len(precision) < groups.total.sum() or (groups.size > 1).any():
-        precision = _at_each_item(groups)
+    precision = _at_each_item(groups)
     answered = np.flatnonzero(groups.total)
     total = groups.total[answered]
     # One running maximum from the back serves all rankings: 2 per ranking lifts each
@@ -83,10 +81,17 @@ def choose_depths(depths: int, points: int = 200) -> Int64[np.ndarray, "points"]
 
 def _at_each_item(groups: TieGroups) -> Float64[np.ndarray, "items"]:
     """Return precision at each relevant item, standing at its expected rank."""
-    number = np.repeat(np.arange(len(groups.relevant)), groups.relevant)
+    alone = (groups.before + 1.0) / (groups.above + 1.0)
+    tied = np.flatnonzero(groups.size > 1)
+    if not tied.size:
+        return alone
+    count, size = groups.relevant[tied], groups.size[tied]
+    starts = np.cumsum(count) - count
+    inside = np.arange(count.sum()) - np.repeat(starts, count) + 1
+    spacing = np.repeat((size + 1) / (count + 1), count)
+    rank = np.repeat(groups.above[tied], count) + inside * spacing
+    precision: Float64[np.ndarray, "items"] = np.repeat(alone, groups.relevant)
     first = np.cumsum(groups.relevant) - groups.relevant
-    inside = np.arange(len(number)) - first[number] + 1
-    spacing = (groups.size + 1) / (groups.relevant + 1)
-    rank = groups.above[number] + inside * spacing[number]
-    precision: Float64[np.ndarray, "items"] = (groups.before[number] + inside) / rank
+    items = np.repeat(first[tied], count) + inside - 1
+    precision[items] = (np.repeat(groups.before[tied], count) + inside) / rank
     return precision

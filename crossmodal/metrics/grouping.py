@@ -14,33 +14,25 @@ Items = Int[np.ndarray, "items"]
 def group_marked(ranked: Ranked) -> TieGroups:
     """Group the marked items of every query, the marked being the relevant.
 
-    Rows in which no tie mixes relevant and other items are taken as untied, for there
-    the order within a tie cannot matter.
+    A tie of relevant items alone is left as so many groups of one: the order within it
+    cannot matter.
     """
     relevant = ranked.marked()
     queries, columns = relevant.shape
     total = np.count_nonzero(relevant, axis=1)
     index = np.flatnonzero(relevant)
-    query = np.repeat(np.arange(queries), total)
-    above = index - query * columns
-    best = ranked.best.ravel()
-    # within a tie the marked come last: where one starts, the key before is one less
-    starts = best.take(index - 1, mode="wrap") == best.take(index) - 1
-    mixed = np.zeros(queries, dtype=np.bool_)
-    mixed[query[starts & (above > 0)]] = True
-    if not mixed.any():
+    above = index - np.repeat(np.arange(queries) * columns, total)
+    # Within a tie the marked come last, their keys one more than those of the others.
+    key = ranked.best.take(index)
+    mixed = ranked.best.take(index - 1, mode="wrap") == key - 1
+    first = np.flatnonzero(mixed & (above > 0))
+    if not first.size:
         return group_untied(above=above, total=total)
-    size = np.ones_like(above)
-    tied = np.flatnonzero(mixed)
-    begins = np.ones((len(tied), columns), dtype=np.bool_)
-    np.logical_not(ranked.tied(tied), out=begins[:, 1:])
-    starts = np.flatnonzero(begins)
-    items = np.flatnonzero(mixed[query])
-    offset = np.searchsorted(tied, query[items]) * columns
-    tie = np.searchsorted(starts, offset + above[items], side="right") - 1
-    above[items] = starts[tie] - offset
-    size[items] = np.diff(starts, append=begins.size)[tie]
-    return group_items(ranking=query, above=above, size=size, rankings=queries)
+    query = np.searchsorted(np.cumsum(total), first, side="right")
+    over = ranked.count_below(query, key[first] - 1)
+    size = ranked.count_below(query, key[first] + 1) - over
+    alike = over + size - above[first]
+    return group_untied(above=above, total=total).merged(first, over, size, alike)
 
 
 def group_placed(query: Items, above: Items, size: Items, queries: int) -> TieGroups:

@@ -14,9 +14,9 @@ from crossmodal.metrics.grouping import group_marked, group_placed
 from crossmodal.metrics.judged import Judged
 from crossmodal.metrics.measure import in_blocks
 from crossmodal.metrics.ranking import Ranked
-from crossmodal.metrics.search import prepare_search
+from crossmodal.metrics.search import Search, prepare_search
 from crossmodal.modality import Direction
-from crossmodal.relevance import Relevance, encode, match
+from crossmodal.relevance import Codes, Relevance, encode, match
 
 PerQuery = Float64[np.ndarray, "queries"]
 
@@ -36,7 +36,17 @@ def average_precision_by_class(
         ShapeError: If the two differ in dim.
     """
     classes = encode(query.keys(Relevance.CLASS), gallery.keys(Relevance.CLASS))
-    arranged = arrange(prepare_search(direction, query, gallery), classes)
+    return average_precision(prepare_search(direction, query, gallery), classes)
+
+
+def average_precision(search: Search, classes: Codes) -> PerQuery:
+    """Return each query's AP, NaN where nothing is relevant.
+
+    Args:
+        search: What is ranked for whom.
+        classes: What is relevant to whom.
+    """
+    arranged = arrange(search, classes)
 
     def measure(ranked: Ranked, start: int) -> PerQuery:
         return expectations.average_precision(group_marked(ranked))

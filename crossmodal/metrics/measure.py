@@ -17,10 +17,10 @@ from crossmodal.metrics.search import Search, blocks
 from crossmodal.parallel import in_parallel
 from crossmodal.relevance import Codes, Matches
 
-PIECE_SCORES = 1 << 21  # multiplied at once by each thread; their keys take 8 MiB
+PIECE_SCORES = 1 << 20  # multiplied at once by each thread; their keys take 4 MiB
 FEWEST_MULTIPLIED = 128  # queries: with few a product waits for memory
 BLOCK_SCORES = 1 << 19  # ranked at once by each thread
-FEWEST_RANKED = 4  # queries
+FEWEST_RANKED = 16  # queries
 
 Measured = tuple[QueryValues, QuerySums]
 Found = TypeVar("Found")

@@ -90,14 +90,6 @@ class Ranked:
         """Return the rounded score at each rank."""
         return -(self.best >> 1) / SCORE_STEPS
 
-    def tied(
-        self, queries: Int[np.ndarray, "some"]
-    ) -> Bool[np.ndarray, "some ranks_but_one"]:
-        """Tell, for some queries, whether each rank's score is also the next one's."""
-        steps = self.best[queries] >> 1
-        tied: Bool[np.ndarray, "some ranks_but_one"] = steps[:, 1:] == steps[:, :-1]
-        return tied
-
     def place(
         self, query: Int[np.ndarray, "items"], row: Int[np.ndarray, "items"]
     ) -> tuple[Int64[np.ndarray, "items"], Int64[np.ndarray, "items"]]:
@@ -111,8 +103,8 @@ class Ranked:
             How many items score strictly higher, and how many tie, itself included.
         """
         first = self.keys[query, row].astype(np.int64) & ~1
-        above = self._count_below(query, first)
-        return above, self._count_below(query, first + 2) - above
+        above = self.count_below(query, first)
+        return above, self.count_below(query, first + 2) - above
 
     def top(self, depth: Int[np.ndarray, "queries"]) -> Top:
         """Return each query's first ``depth`` places, at most its size."""
@@ -121,7 +113,7 @@ class Ranked:
         last[depth == 0] = np.iinfo(np.int32).min
         following = self.best[line, np.minimum(depth, self.keys.shape[1] - 1)]
         split = np.flatnonzero((depth > 0) & (depth < self.size) & (following <= last))
-        above = self._count_below(split, last[split].astype(np.int64) & ~1)
+        above = self.count_below(split, last[split].astype(np.int64) & ~1)
         tied = (self.keys[split] | 1) == last[split, None]
         last[split] -= 2
         return Top(
@@ -131,9 +123,10 @@ class Ranked:
             share=(depth[split] - above) / np.count_nonzero(tied, axis=1),
         )
 
-    def _count_below(
-        self, query: Int[np.ndarray, "items"], key: Int64[np.ndarray, "items"]
+    def count_below(
+        self, query: Int[np.ndarray, "items"], key: Int[np.ndarray, "items"]
     ) -> Int64[np.ndarray, "items"]:
+        """Return how many keys of the query's ranking are less, by binary search."""
         columns = self.best.shape[1] if len(query) else 0
         low = np.zeros(len(query), dtype=np.int64)
         high = np.full(len(query), columns)

@@ -42,6 +42,32 @@ class TieGroups:
         """How many rankings there are, those without a relevant item included."""
         return len(self.total)
 
+    def merged(
+        self, first: Groups, above: Groups, size: Groups, count: Groups
+    ) -> TieGroups:
+        """Merge runs of groups that are one relevant item each into one group a run.
+
+        Args:
+            first: First group of each run.
+            above: Items ranked strictly above the merged group.
+            size: Items in it.
+            count: Groups in the run, which are its relevant items.
+        """
+        more = np.repeat(first + count - np.cumsum(count - 1), count - 1)
+        kept = np.ones(len(self.above), dtype=np.bool_)
+        kept[more + np.arange(len(more))] = False
+        groups = [self.above.copy(), self.size.copy(), self.relevant.copy()]
+        for column, values in zip(groups, (above, size, count), strict=True):
+            column[first] = values
+        return TieGroups(
+            ranking=self.ranking[kept],
+            above=groups[0][kept],
+            size=groups[1][kept],
+            relevant=groups[2][kept],
+            before=self.before[kept],
+            total=self.total,
+        )
+
     def without(
         self,
         ranking: Int[np.ndarray, "removed"],

@@ -9,7 +9,9 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from crossmodal.bundle import BUNDLE_FORMAT
+from crossmodal.media.ffmpeg import ffmpeg_version
 from crossmodal.modality import Modality
+from index.database import sqlite_version
 from service import documentation, schemas
 from service.dependencies import READ, runtime
 from service.presentation import JSON_TYPE, index_fields
@@ -70,6 +72,7 @@ async def health(request: Request) -> Response:
             },
             "index": None if view is None else index_fields(view),
             "unserved": {} if view is None else dict(view.unserved),
+            "libraries": {"sqlite": sqlite_version(), "ffmpeg": ffmpeg_version()},
             "threads": {name: os.environ.get(name) for name in THREAD_VARIABLES},
         }
     )

@@ -16,7 +16,7 @@ from crossmodal.errors import BundleError, ShapeError
 from crossmodal.frontends.catalog import create_frontend
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
-from tests.conftest import linear_graph
+from tests.graphs import linear_graph
 
 A, V = Modality.AUDIO, Modality.VISUAL
 MakeBundle = Callable[..., Path]
@@ -27,7 +27,7 @@ def steps(count: int, dim: int = 6) -> np.ndarray:
 
 
 def by_hand(bundle: Bundle, modality: Modality, rows: np.ndarray) -> np.ndarray:
-    """Return what `tests.conftest.sequence_graph` says, from the graph's own matrix."""
+    """Return what `tests.graphs.sequence_graph` says, from the graph's own matrix."""
     onnx = pytest.importorskip("onnx")
     model = onnx.load(bundle.directory / f"{modality}.onnx")
     (matrix,) = (

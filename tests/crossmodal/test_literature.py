@@ -100,34 +100,62 @@ def test_unknown_quantization_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lab_test": None}, "missing field lab_test"),
-        ({"visual_train": None}, "missing field visual_train"),
-        ({"audio_train": None}, "missing field audio_train"),
-        ({"audio_train": np.zeros(6)}, "audio_train must have 2 or 3 dimensions"),
-        ({"audio_train": np.zeros((6, 0))}, "audio_train is empty"),
-        ({"audio_train": np.array([["x"] * 4] * 6, "S1")}, "audio_train must be numbers"),
-        ({"audio_train": np.zeros((5, 4))}, "audio_train has 5 rows, lab_train 6"),
-        ({"audio_test": np.zeros((3, 9))}, "audio_train and audio_test differ in shape"),
+        ({"lab_test": None}, "lab_test: is missing; every file"),
+        ({"visual_train": None}, "visual_train: is missing; every file"),
+        ({"audio_train": None}, "audio_train: is missing; every file"),
+        (
+            {"audio_train": np.zeros(6)},
+            r"audio_train: has shape \(6,\); expected \(items, dim\)",
+        ),
+        ({"audio_train": np.zeros((6, 0))}, "audio_train: is empty"),
+        (
+            {"audio_train": np.array([["x"] * 4] * 6, "S1")},
+            r"audio_train: holds \|S1; expected numbers",
+        ),
+        ({"audio_train": np.zeros((5, 4))}, "audio_train: has 5 rows, lab_train 6; row i"),
+        (
+            {"audio_test": np.zeros((3, 9))},
+            r"audio_test: has rows of shape \(9,\), audio_train \(4,\)",
+        ),
         ({"audio_test": np.full((3, 4), np.nan)}, "audio_test: row 0 is not finite"),
         ({"visual_train": np.full((6, 5), 1e300)}, "visual_train: row 0 is not finite"),
-        ({"lab_train": np.zeros(6)}, "lab_train holds one class only"),
-        ({"lab_train": np.zeros(0)}, "lab_train has no rows"),
-        ({"lab_train": with_one(LABELS, 3, 0.5)}, "lab_train .* row 3 is 0.5"),
-        ({"lab_train": with_one(LABELS, 3, -1)}, "lab_train .* row 3 is -1"),
-        ({"lab_train": with_one(LABELS, 3, np.nan)}, "lab_train .* row 3 is nan"),
-        ({"lab_train": with_one(LABELS, 3, 250)}, "lab_train holds class 250 but none 3"),
+        (
+            {"lab_train": np.zeros(6)},
+            r"lab_train: holds one class only \(0\); expected two",
+        ),
+        ({"lab_train": np.zeros(0)}, "lab_train: has no rows; both splits"),
+        (
+            {"lab_train": with_one(LABELS, 3, 0.5)},
+            "lab_train: row 3 is 0.5; expected class numbers",
+        ),
+        (
+            {"lab_train": with_one(LABELS, 3, -1)},
+            "lab_train: row 3 is -1; expected class numbers",
+        ),
+        (
+            {"lab_train": with_one(LABELS, 3, np.nan)},
+            "lab_train: row 3 is nan; expected class numbers",
+        ),
+        ({"lab_train": with_one(LABELS, 3, 250)}, "lab_train: holds class 250 but none 3"),
+        ({"lab_train": with_one(LABELS, 3, 1e18)}, r"lab_train: row 3 is 1e\+18; expected"),
         ({"lab_train": LABELS + 4, "lab_test": LABELS[::2] + 4}, ".* 6 but none 1"),
         (
             {"lab_test": np.array([0, 1, 7])},
-            "lab_test holds class 7, which lab_train",
+            "lab_test: holds class 7, which lab_train does not; leave",
         ),
-        ({"lab_train": np.ones((6, 3))}, "lab_train has 3 columns but is not one-hot"),
-        ({"lab_train": np.zeros((6, 1, 1))}, "lab_train must be class numbers"),
-        ({"lab_train": np.array([b"cat"] * 6)}, "lab_train must be class numbers"),
-        ({"audio_train": h5py.SoftLink("/gone")}, "field audio_train is a link"),
+        (
+            {"lab_train": np.ones((6, 3))},
+            "lab_train: has 3 columns but is not one-hot; expected",
+        ),
+        ({"lab_train": np.zeros((6, 1, 1))}, "lab_train: holds .*; expected class numbers"),
+        (
+            {"lab_train": np.array([b"cat"] * 6)},
+            "lab_train: holds .*; expected class numbers",
+        ),
+        ({"audio_train": h5py.SoftLink("/gone")}, "audio_train: is a link; store"),
         (
             {"audio_train": h5py.ExternalLink("/etc/x.h5", "/x")},
-            "field audio_train is a link",
+            "audio_train: is a link; store",
         ),
     ],
 )
@@ -135,7 +163,7 @@ def test_bad_file_is_one_error_that_names_file_and_field(
     tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
     path = written(tmp_path / "bad.h5", **changes)
-    with pytest.raises(DataError, match=f"bad.h5: {message}") as error:
+    with pytest.raises(DataError, match=f"bad.h5: field {message}") as error:
         read_features(path)
     assert "\n" not in str(error.value)
 
@@ -144,7 +172,7 @@ def test_group_in_place_of_an_array_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "bad.h5", audio_train=None)
     with h5py.File(path, "a") as file:
         file.create_group("audio_train")
-    with pytest.raises(DataError, match=r"bad.h5: field audio_train is a group"):
+    with pytest.raises(DataError, match=r"bad.h5: field audio_train: is a group"):
         read_features(path)
 
 
@@ -155,7 +183,7 @@ def test_data_kept_in_another_file_is_not_followed(tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         stored = [(str(secret), 0, h5py.h5f.UNLIMITED)]
         file.create_dataset("audio_train", (6, 4), np.float64, external=stored)
-    with pytest.raises(DataError, match="audio_train keeps its data in another file"):
+    with pytest.raises(DataError, match="audio_train: keeps its data in another file"):
         read_features(path)
 
 
@@ -185,7 +213,7 @@ def test_features_scaled_with_test_rows_need_a_word(tmp_path: Path) -> None:
     )
     with pytest.raises(
         DataError,
-        match=r"audio_train and audio_test are min-max scaled fitted on .*together",
+        match=r"field audio_train: is with audio_test min-max scaled fitted on .*together",
     ):
         read_features(path)
     taken = read_features(path, LiteratureOptions(accept_scaled=True))

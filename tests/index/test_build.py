@@ -115,7 +115,7 @@ def test_sequences_are_embedded_without_their_padding(
 
 def test_one_row_per_item_is_no_sequence(tmp_path: Path, tiny_bundle: MakeBundle) -> None:
     source = features(tmp_path / "f.h5", audio=table(rows(2), id=["a", "b"]))
-    with pytest.raises(DataError, match="audio features are one row per item; the bundle"):
+    with pytest.raises(DataError, match="field audio/features: has one row per item; the"):
         build(tiny_bundle(["audio"], sequences=True), source, tmp_path / "data")
 
 
@@ -168,15 +168,18 @@ def test_the_same_source_gives_the_same_bytes_with_any_number_of_workers(
     [
         (
             {"text": table(rows(2, 3), id=["a", "b"])},
-            "holds text, the bundle encodes audio",
+            "holds text; the bundle encodes audio",
         ),
-        ({"audio": table(rows(2, 7), id=["a", "b"])}, "width 7, the bundle takes 6"),
+        (
+            {"audio": table(rows(2, 7), id=["a", "b"])},
+            r"field audio/features \(audio_test\): rows are 7 wide; the bundle takes 6",
+        ),
         (
             {
                 "audio": table(rows(1), id=["a"], label=["cat"]),
                 "visual": table(rows(1), id=["a"], label=["dog"]),
             },
-            "the id a stands for different items: .*cat.*dog",
+            "field visual/id: 'a' stands for different items: label 'cat' and 'dog'; rows",
         ),
         ({"audio": table(rows(1) * 0, id=["a"])}, "nothing could be embedded; the first:"),
         (

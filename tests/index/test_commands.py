@@ -80,6 +80,22 @@ def test_a_directory_in_use_is_status_three_in_one_line(data: Path, index: Index
             assert "in use by another process" in refused.stderr
 
 
+def test_a_backup_is_made_beside_a_writer_and_is_a_data_directory(
+    data: Path, tmp_path: Path, index: Index
+) -> None:
+    with Collection.open(data, write=True):
+        made = index("backup", data, "--out", tmp_path / "copy")
+    assert (made.returncode, made.stdout) == (0, f"{tmp_path / 'copy'}\n")
+    assert "40 items and 0 media files" in made.stderr
+    assert index("compact", tmp_path / "copy").returncode == 0
+    assert index("verify", tmp_path / "copy").returncode == 0
+    again = index("backup", data, "--out", tmp_path / "copy", "--format", "json")
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+    other = index("backup", data, "--out", tmp_path / "other", "--format", "json")
+    assert json.loads(other.stdout)["items"] == 40
+
+
 def test_errors_are_one_line_without_traceback(tmp_path: Path, index: Index) -> None:
     failed = index("info", tmp_path / "nothing")
     assert failed.returncode == 1
@@ -96,4 +112,6 @@ def test_the_package_is_a_command() -> None:
         text=True,
         check=True,
     )
-    assert all(command in helped.stdout for command in ("build", "info", "verify"))
+    assert all(
+        command in helped.stdout for command in ("build", "info", "backup", "verify")
+    )

@@ -165,21 +165,23 @@ def test_a_view_taken_before_a_write_never_changes(collection: Collection) -> No
     written(collection, put("first", vector(1)))
     old = collection.view
     before = state(collection)
-    for number in range(200):  # the tail's arrays grow meanwhile
-        collection.submit(put(f"n{number}", vector(number), vector(number, VISUAL)))
-    written(collection, Delete(ids=["first", "clip00"]))
-    assert collection.view.seq > old.seq
 
     class Then:
         view = old
 
+    written(collection, put("second", vector(2)), Delete(ids=["first", "clip00"]))
+    assert state(Then) == before  # type: ignore[arg-type]
+    for number in range(200):  # the tail's arrays grow meanwhile
+        collection.submit(put(f"n{number}", vector(number), vector(number, VISUAL)))
+    written(collection, Delete(ids=["second", "clip01"]))
+    assert collection.view.seq > old.seq
     assert state(Then) == before  # type: ignore[arg-type]
 
 
 def test_deletion_by_filter_sees_what_was_written_just_before(
     collection: Collection,
 ) -> None:
-    wanted = Filter(must=[Clause("label", "eq", "owl")], must_not=[Clause("n", "gte", 3)])
+    wanted = Filter(must=(Clause("label", "eq", "owl"),), must_not=(Clause("n", "gte", 3),))
     receipt = written(
         collection,
         put("a", label="owl", metadata={"n": 2}),

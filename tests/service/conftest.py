@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
-import threading
-import time
-import wave
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
-import av
 import httpx
 import numpy as np
 import onnx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from onnx import TensorProto, helper, numpy_helper
 
 from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
@@ -38,10 +31,12 @@ from index.media import MediaFiles
 from index.new_items import NewItem, NewVector
 from index.store import Store
 from service.app import create_app
-from service.serving import server_config
 from service.settings import Settings
+from tests.service.clips import film_clip, wav_clip
+from tests.service.running import listening, running
+from tests.service.toy_bundle import DIM
 
-DIM, ITEMS = 8, 12
+ITEMS = 12
 LABELS = ("rain", "siren", "waves")
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 
@@ -169,6 +164,21 @@ def collection(data_directory: Path) -> Iterator[Collection]:
         yield opened
 
 
+@pytest.fixture
+def copied(data_directory: Path, tmp_path: Path) -> Path:
+    """A copy of the data directory, to be changed."""
+    copy = tmp_path / "data"
+    shutil.copytree(data_directory, copy)
+    return copy
+
+
+@pytest.fixture
+def writable(copied: Path) -> Iterator[Collection]:
+    """The copy, opened for writing."""
+    with Collection.open(copied, write=True, reserve_bytes=0) as opened:
+        yield opened
+
+
 Connect = Callable[..., Any]
 
 
@@ -217,19 +227,6 @@ async def client(
         yield made
 
 
-@asynccontextmanager
-async def running(
-    app: FastAPI, *, wait: bool = True, headers: Any = None
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Run an application's life and give a client of it."""
-    transport = httpx.ASGITransport(app=app)
-    client = httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
-    async with app.router.lifespan_context(app), client:
-        if wait:
-            await app.state.runtime.opened()
-        yield client
-
-
 @pytest.fixture
 def listen(collection: Collection, decoder: Decoder) -> Iterator[Callable[..., int]]:
     """Serve over a loopback socket as the process does; settings as named arguments."""
@@ -241,51 +238,6 @@ def listen(collection: Collection, decoder: Decoder) -> Iterator[Callable[..., i
             return stack.enter_context(listening(app, settings))
 
         yield serve
-
-
-@contextmanager
-def listening(app: FastAPI, settings: Settings) -> Iterator[int]:
-    """Run an application's server in a thread, and give its port once it is ready."""
-    server = uvicorn.Server(server_config(app, settings))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    runtime = app.state.runtime
-    deadline = time.monotonic() + 60
-    while not (server.started and runtime.readiness.opened):
-        assert thread.is_alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(60)
-
-
-def wav_clip(seconds: float = 1.0, rate: int = 16_000, seed: int = 0) -> bytes:
-    """Return a WAV file of noise."""
-    samples = np.random.default_rng(seed).normal(0, 4000, int(seconds * rate))
-    file = io.BytesIO()
-    with wave.open(file, "wb") as written:
-        written.setnchannels(1)
-        written.setsampwidth(2)
-        written.setframerate(rate)
-        written.writeframes(np.clip(samples, -32768, 32767).astype("<i2").tobytes())
-    return file.getvalue()
-
-
-def film_clip(seconds: float = 1.0, fps: int = 8) -> bytes:
-    """Return an MP4 file of noise pictures without sound."""
-    rng = np.random.default_rng(1)
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(int(seconds * fps)):
-            pixels = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode())
-    return file.getvalue()
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from service.__main__ import app
-from service.doctor import examine, examine_installation
+from service.doctor import examine
 from service.findings import Level
+from service.installation import examine_installation
 from service.keys import Role, key_of, parse_keys
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ def test_a_sound_data_directory_has_no_problem(data_directory: Path) -> None:
 
 
 def test_this_installation_is_new_enough() -> None:
-    assert {finding.level for finding in examine_installation()} == {Level.OK}
+    assert Level.PROBLEM not in {finding.level for finding in examine_installation()}
 
 
 def test_a_damaged_bundle_is_a_problem(data_directory: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from service.app import create_app
 from service.problems import STATUS
 from service.settings import Settings
 
+ACCESS = Path(__file__).parent / "access.txt"
 GUIDE = Path(__file__).parents[2] / "docs" / "http.md"
 
 
@@ -58,12 +59,27 @@ def test_statuses_are_declared_and_errors_are_problems(document: dict[str, Any])
     known = {kind.status for kind in STATUS.values()}
     for path, method, operation in operations(document):
         statuses = {int(status) for status in operation["responses"]}
-        assert statuses <= known | {200, 206, 304}, path
+        assert statuses <= known | {200, 201, 206, 304}, path
         if path != "/livez":
             assert 503 in statuses, (path, method)
         for status, answer in operation["responses"].items():
             if int(status) >= 400:
                 assert set(answer["content"]) == {"application/problem+json"}
+
+
+def test_errors_that_a_kind_of_operation_has_are_declared(document: dict[str, Any]) -> None:
+    rows = [row.split() for row in ACCESS.read_text().splitlines() if " 401 " in row]
+    keyed = {(row[1], row[0].lower()) for row in rows}
+    assert len(keyed) > 10
+    for path, method, operation in operations(document):
+        wanted = {401, 403, 429, 500, 503} if (path, method) in keyed else set()
+        if "requestBody" in operation:
+            wanted |= {400, 408, 411, 413, 415, 422}
+        if "{item_id}" in path:
+            wanted.add(404)
+        if re.search(r"{(direction|modality)}", path):
+            wanted.add(422)
+        assert wanted <= set(map(int, operation["responses"])), (method, path)
 
 
 def test_the_guide_names_every_operation_and_code(document: dict[str, Any]) -> None:

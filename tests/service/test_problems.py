@@ -28,7 +28,7 @@ DOCUMENTED = {
     404: {"not-found"},
     405: {"method-not-allowed"},
     408: {"request-timeout"},
-    409: {"model-mismatch"},
+    409: {"idempotency-conflict", "model-mismatch"},
     411: {"length-required"},
     413: {"too-large"},
     415: {"unsupported-media"},
@@ -45,6 +45,7 @@ DOCUMENTED = {
     429: {"busy", "rate-limited"},
     500: {"internal"},
     503: {"not-ready", "shutting-down", "encoder-failing"},
+    507: {"storage-full"},
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,6 @@ from service.readiness import Readiness, Status
 pytestmark = pytest.mark.anyio
 
 QUERY = {"vector": [1.0, 0, 0, 0, 0, 0, 0, 0]}
-
-
-@pytest.fixture
-def copied(data_directory: Path, tmp_path: Path) -> Path:
-    copy = tmp_path / "data"
-    shutil.copytree(data_directory, copy)
-    return copy
 
 
 async def test_a_data_directory_is_opened_and_closed(connect: Any, copied: Path) -> None:

@@ -19,7 +19,7 @@ from index.build import build
 from index.collection import Collection
 from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import running
+from tests.service.running import running
 from training.commands.export import export_run
 from training.datasets.media import prepare_media
 from training.evaluate import Evaluation, evaluate_run

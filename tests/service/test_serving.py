@@ -22,7 +22,7 @@ import pytest
 from service import ranking
 from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import listening
+from tests.service.running import listening
 
 ROOT = Path(__file__).parents[2]
 START_S = 240  # the machine may be shared
@@ -54,6 +54,7 @@ def served(data_directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]
         cwd=ROOT,
         env=environment(
             PORT=str(port),
+            READ_ONLY="true",  # others read the same directory
             HEADER_TIMEOUT_S="3",
             BODY_WINDOW_S="2",
             MAX_CONNECTIONS="40",

@@ -19,6 +19,7 @@ def data_of(
     *,
     paired: bool,
     classes: int,
+    sequences: Mapping[Modality, np.ndarray] | None = None,
 ) -> TrainingData:
     counts = {m: len(rows) for m, rows in features.items()}
     return TrainingData(
@@ -31,6 +32,7 @@ def data_of(
             m: [f"clip{n}" if paired else None for n in range(count)]
             for m, count in counts.items()
         },
+        sequences=sequences or {},
     )
 
 
@@ -47,11 +49,12 @@ def make(
 ) -> TrainingData:
     """Class centres plus what both members of a pair share, mixed into each modality.
 
-    The mixing is that of seed 0 always, so data of several seeds is of one kind.
+    The mixing is that of seed 0 always, so data of several seeds is of one kind. Sequences
+    are 1 to 6 noisy readings of the row.
     """
     dims = dims or {A: 7, V: 10}
     fixed, rng = np.random.default_rng(0), np.random.default_rng(seed + 1)
-    features, labels = {}, {}
+    features, labels, sequences = {}, {}, {}
     event = rng.standard_normal((per_class * classes, 2))
     for modality, dim in dims.items():
         mixing = fixed.standard_normal((classes + 2, dim))
@@ -63,8 +66,24 @@ def make(
             order = rng.permutation(kept)
             kept = np.sort(order[: len(kept) - 5 * (1 + sorted(dims).index(modality))])
         features[modality] = rows[kept]
+        sequences[modality] = readings(rows[kept], seed, noise)
         labels[modality] = label[kept] if labeled else np.full(len(kept), -1)
-    return data_of(features, labels, paired=paired and not unequal, classes=classes)
+    return data_of(
+        features,
+        labels,
+        paired=paired and not unequal,
+        classes=classes,
+        sequences=sequences,
+    )
+
+
+def readings(rows: np.ndarray, seed: int, noise: float) -> np.ndarray:
+    rng = np.random.default_rng([seed, len(rows)])
+    steps = rows[:, None] + noise * rng.standard_normal((len(rows), 6, rows.shape[1]))
+    length = rng.integers(1, 7, len(rows))
+    steps[np.arange(6) >= length[:, None]] = np.nan
+    found: np.ndarray = steps.astype(np.float32)
+    return found
 
 
 @pytest.fixture(scope="session")

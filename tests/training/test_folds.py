@@ -55,5 +55,7 @@ def test_folds_do_not_depend_on_the_order_of_rows() -> None:
 
 
 def test_more_folds_than_a_class_has_groups_are_refused() -> None:
-    with pytest.raises(DataError, match="label 'a' has 23 groups of items, 24 folds"):
+    with pytest.raises(
+        DataError, match="field audio/label: 'a' has 23 groups of items, fewer than 24"
+    ):
         assign_folds(made(), 24)

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+from training import kernels
 from training.kernels import (
     KernelMap,
+    UnitRows,
     choose_landmarks,
     gaussian,
     laplacian,
@@ -128,3 +130,20 @@ def test_a_third_of_3000_items_as_landmarks_finds_what_all_find() -> None:
         for component in range(2):
             found = np.corrcoef(ours[:, component], theirs[:, component])[0, 1]
             assert abs(found) > 0.999  # a sign is chosen by the landmarks' weights
+
+
+def test_blocks_of_rows_have_the_kernel_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernels, "BLOCK_ROWS", 3)
+    rows = np.random.default_rng(0).standard_normal((11, 4))
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    one = KernelMap(unit[:5], 0.7)
+    found = one.kernel_of_all(UnitRows(rows))
+    np.testing.assert_allclose(found, one.kernel(unit), rtol=1e-13)
+
+
+def test_a_row_of_zeros_has_no_direction_and_stays() -> None:
+    rows = UnitRows(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    assert rows[:].tolist() == [[0.6, 0.8], [0.0, 0.0]]
+    assert (len(rows), rows.shape) == (2, (2, 2))

@@ -30,6 +30,16 @@ def test_class_pair_moments_equal_those_of_every_pair_listed(offset: float) -> N
     assert_equal(found, expected, 1e-10 if offset == 0 else 1e-6)
 
 
+def test_pair_moments_are_numpys_covariance() -> None:
+    left, right = rows(5000, 4, 0), rows(5000, 3, 1)
+    found = pair_moments(left, right)
+    whole = np.cov(left.T, right.T, bias=True)
+    np.testing.assert_allclose(found.left, whole[:4, :4], atol=1e-12)
+    np.testing.assert_allclose(found.right, whole[4:, 4:], atol=1e-12)
+    np.testing.assert_allclose(found.cross, whole[:4, 4:], atol=1e-12)
+    np.testing.assert_allclose(found.left_mean, left.mean(axis=0), atol=1e-12)
+
+
 def test_class_pair_moments_without_a_shared_class_are_refused() -> None:
     with pytest.raises(ValueError, match="no class is present in both"):
         class_pair_moments(

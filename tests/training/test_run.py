@@ -1,6 +1,7 @@
 """The flow from features file to bundle, on data made here."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from crossmodal.bundle import Bundle
-from crossmodal.errors import BundleError, ConfigError, DataError
+from crossmodal.errors import BundleError, ConfigError, DataError, DivergenceError
 from crossmodal.features import FeaturesFile, table, write_features
 from crossmodal.modality import Modality
+from training.best_epoch import BestEpoch
 from training.commands.export import export_run
 from training.evaluate import evaluate_run
 from training.export import graph_of, parity
@@ -172,9 +174,11 @@ def test_random_is_reported_but_not_exported(tmp_path: Path) -> None:
 def test_run_refuses_features_of_another_width_or_front_end(tmp_path: Path) -> None:
     run = fit_on(synthetic(), tmp_path)
     rows = table(np.ones((3, 4), np.float32), id="abc", label="000", split=["test"] * 3)
-    with pytest.raises(DataError, match=r"audio features are 4 wide, the run .* on 9"):
+    with pytest.raises(
+        DataError, match=r"field audio/features .*: rows are 4 wide; the run .* on 9"
+    ):
         evaluate_run(run, FeaturesFile("other", {A: rows, V: rows}))
-    with pytest.raises(DataError, match="has no visual features"):
+    with pytest.raises(DataError, match="field visual/features: is missing; the run"):
         evaluate_run(run, FeaturesFile("other", {A: synthetic().modalities[A]}))
 
 
@@ -233,3 +237,69 @@ def test_an_interrupted_fit_is_resumed_and_a_finished_one_kept(
     other = FitRequest(data=path, method="supcon", overrides=settings, seed=1)
     with pytest.raises(ConfigError, match="holds the run of another request"):
         fit(other, data, tmp_path / "run", told.append, resume=True)
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def diverge(*given: object, **named: object) -> None:
+    raise DivergenceError("training diverged in epoch 3")
+
+
+def test_a_refused_or_failed_fit_leaves_the_earlier_run_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, path, out = synthetic(), tmp_path / "features.h5", tmp_path / "run"
+    write_features(path, data)
+    fit(FitRequest(data=path, method="cca", overrides={"k": "2"}), data, out, print)
+    before = files_of(out)
+    few = FeaturesFile(
+        data.name, {m: t.take(np.arange(0, len(t), 9)) for m, t in data.modalities.items()}
+    )
+    write_features(tmp_path / "few.h5", few)
+    request = FitRequest(data=tmp_path / "few.h5", method="cca", overrides={"k": "9"})
+    with pytest.raises(DataError, match=r"few\.h5: field .* cannot determine k=9"):
+        fit(request, few, out, print)
+    assert files_of(out) == before
+    unscored = FeaturesFile(
+        data.name, {m: t.of_split("train") for m, t in data.modalities.items()}
+    )
+    with pytest.raises(DataError, match="field audio/split: no audio row is of split test"):
+        fit(replace(request, data=path, overrides={}), unscored, out, print)
+    assert files_of(out) == before
+    monkeypatch.setattr("training.methods.cca.Cca.fit", diverge)
+    with pytest.raises(DivergenceError):
+        fit(replace(request, data=path, overrides={}), data, out, print)
+    assert files_of(out) == before
+    assert Run.open(out).config["settings"]["k"] == 2
+
+
+def test_an_interrupted_fit_over_an_earlier_run_goes_on_and_replaces_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, path, out = synthetic(), tmp_path / "features.h5", tmp_path / "run"
+    write_features(path, data)
+    fit(FitRequest(data=path, method="cca", overrides={"k": "2"}), data, out, print)
+    monkeypatch.setattr("training.checkpoints.INTERVAL_S", 0.0)
+    epochs: list[int] = []
+    see = BestEpoch.see
+
+    def interrupting(keeper: BestEpoch, epoch: int, terms: dict[str, float]) -> None:
+        epochs.append(epoch)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+        see(keeper, epoch, terms)
+
+    monkeypatch.setattr(BestEpoch, "see", interrupting)
+    settings = {"epochs": "4", "hidden": "8"}
+    request = FitRequest(data=path, method="supcon", overrides=settings)
+    with pytest.raises(KeyboardInterrupt):
+        fit(request, data, out, print)
+    assert Run.open(out).config["method"] == "cca"
+    run = fit(request, data, out, print, resume=True)
+    assert epochs == [1, 2, 3, 3, 4]
+    assert run.config["method"] == "supcon"
+    whole = fit(request, data, tmp_path / "whole", print)
+    assert run.graphs() == whole.graphs()
+    assert {p.name for p in out.iterdir()} == {p.name for p in whole.directory.iterdir()}

@@ -65,5 +65,7 @@ def test_test_rows_never_move() -> None:
 
 def test_group_in_train_and_test_is_refused() -> None:
     columns = {"split": ["test"] + ["train"] * 62, "group": ["g"] * 63}
-    with pytest.raises(DataError, match="group 'g' has rows in train and in test"):
+    with pytest.raises(
+        DataError, match="field audio/group: 'g' has rows in train and in test"
+    ):
         with_validation(paired(**columns))

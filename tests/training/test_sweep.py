@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import training.sweep as module
-from crossmodal.errors import ConfigError
+from crossmodal.errors import ConfigError, DataError
 from crossmodal.features import FeaturesFile, read_features, table, write_features
 from crossmodal.modality import Modality
 from training.data import class_names, training_data
@@ -158,3 +158,17 @@ def test_directory_of_something_else_is_left_alone(path: Path, tmp_path: Path) -
     (out / "sweep.json").write_text(json.dumps({"format": 9}))
     with pytest.raises(ConfigError, match="format 9, expected 1"):
         Sweep.open(out)
+
+
+def test_a_refused_sweep_leaves_the_earlier_one_whole(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    first = run_sweep(request_of(path), read_features(path), out)
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    empty = FeaturesFile(
+        "made",
+        {m: t.of_split("test") for m, t in read_features(path).modalities.items()},
+    )
+    with pytest.raises(DataError, match=r"f\.h5: field audio/split: no audio row is of"):
+        run_sweep(request_of(path), empty, out)
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    assert Sweep.open(out).trials == first.trials

@@ -5,6 +5,7 @@ import torch
 from training.towers import (
     MlpTower,
     ProjectionTower,
+    StandardizedRows,
     Standardizer,
     squared_lift,
     unit_norm,
@@ -24,6 +25,26 @@ def test_standardizer_gives_its_own_data_mean_zero_and_deviation_one() -> None:
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(found.std(axis=0), 1, atol=1e-4)
     np.testing.assert_allclose(standardize.transform(rows), found, atol=1e-4)
+
+
+def test_standardizer_takes_the_deviation_of_many_rows_far_from_zero() -> None:
+    rows = np.random.default_rng(0).normal(3e4, 2, (5000, 3)).astype(np.float32)
+    standardize = Standardizer(3)
+    standardize.fit(rows)
+    wide = rows.astype(np.float64)
+    np.testing.assert_allclose(standardize.mean.numpy(), wide.mean(axis=0), rtol=1e-7)
+    np.testing.assert_allclose(standardize.scale.numpy(), wide.std(axis=0), rtol=1e-7)
+
+
+def test_standardized_rows_are_the_transform_of_those_asked_for() -> None:
+    features = np.random.default_rng(0).normal(9, 3, (20, 4)).astype(np.float32)
+    standardize = Standardizer(4)
+    standardize.fit(features)
+    rows = StandardizedRows(features, standardize)
+    assert (len(rows), *rows.shape) == (20, 20, 4)
+    whole = standardize.transform(features)
+    np.testing.assert_array_equal(rows[:], whole)
+    np.testing.assert_array_equal(rows[np.array([7, 3])], whole[[7, 3]])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6, -3e7])

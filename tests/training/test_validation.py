@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossmodal.errors import DataError
+from crossmodal.errors import DataError, ShapeError
 from crossmodal.metrics.card import evaluate
 from crossmodal.modality import Modality, parse_direction
 from training.data import TrainingData
@@ -35,6 +35,23 @@ def test_the_score_is_the_cards_map_mean_over_directions(make_data: MakeData) ->
     assert found.metric == "mean_average_precision"
     assert found.directions == card
     assert found.mean == np.mean(list(card.values()))
+
+
+def test_rows_without_a_label_answer_nothing(make_data: MakeData) -> None:
+    data = make_data(3, noise=2.0)
+    labels = {m: np.where(np.arange(len(x)) % 4, x, -1) for m, x in data.labels.items()}
+    data, towers = replace(data, labels=labels), fitted(make_data(0))
+    card = evaluate(data.judged(embed(towers, data)))
+    found = score(towers, data)
+    assert found.directions == {
+        str(direction): report.mean_average_precision for direction, report in card.items()
+    }
+
+
+def test_embeddings_of_another_norm_are_refused(make_data: MakeData) -> None:
+    towers = {m: torch.nn.Identity() for m in (A, V)}
+    with pytest.raises(ShapeError, match="norm"):
+        score(towers, make_data(0))
 
 
 def test_without_labels_the_score_is_the_cards_reciprocal_rank(

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from crossmodal import console
 from crossmodal.errors import DataError
+from crossmodal.faults import naming
 from crossmodal.features import read_features
 from training.evaluate import evaluate_run
 from training.run import Run
@@ -54,7 +55,8 @@ def evaluate(
     path = data or Path(opened.config["data"]["path"])
     if not path.is_file():
         raise DataError(f"{path}: the run's features file is gone; give --data")
-    summary = evaluate_run(opened, read_features(path), split.value).summary()
+    with naming(path):
+        summary = evaluate_run(opened, read_features(path), split.value).summary()
     if format is console.Format.JSON:
         console.print_json(summary)
     else:

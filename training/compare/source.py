@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossmodal.faults import naming
 from crossmodal.features import read_features
-from training.checks import check_training_file, naming
+from training.checks import check_scored, check_training_file
 from training.data import TrainingData, class_names, training_data
 from training.folds import with_fold
 from training.splits import with_validation
@@ -57,6 +58,7 @@ class Source:
         check_training_file(data)
         data = with_validation(data, seed=VALIDATION_SEED)
         classes = class_names(data.of_split("train"))
+        check_scored(data, split)
         train, validation = (training_data(data, s, classes) for s in ("train", "val"))
         scored = training_data(data, split, classes)
         return Parts(train=train, validation=validation, scored=scored)

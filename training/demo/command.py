@@ -16,6 +16,7 @@ from training.config import override, parse_settings
 from training.datasets.shapes import SHAPES
 from training.demo.corpus import write_demo
 from training.demo.features import Difficulty, make_features
+from training.demo.steps import over_time
 
 CLIPS = 400
 
@@ -46,6 +47,10 @@ def demo(
     items: Annotated[
         int | None, typer.Option(help="Fewer pairs than the set has (with --features).")
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Give items 2 to so many steps over time (with --features)."),
+    ] = None,
     layout: Annotated[
         Layout, typer.Option(help="Fields of the file (with --features).")
     ] = Layout.OURS,
@@ -64,10 +69,10 @@ def demo(
     if features is not None:
         if clips is not None:
             raise ConfigError("--clips is for the corpus; say --items with --features")
-        _write_features(out, features, items, layout, set or [], seed)
+        _write_features(out, features, items, steps, layout, set or [], seed)
         return
-    if items is not None or set or layout is not Layout.OURS:
-        raise ConfigError("--items, --layout and --set need --features")
+    if items is not None or steps is not None or set or layout is not Layout.OURS:
+        raise ConfigError("--items, --steps, --layout and --set need --features")
     count = CLIPS if clips is None else clips
     with console.progress("making clips", count) as advance:
         manifest = write_demo(
@@ -81,7 +86,13 @@ def demo(
 
 
 def _write_features(
-    out: Path, name: str, items: int | None, layout: Layout, pairs: list[str], seed: int
+    out: Path,
+    name: str,
+    items: int | None,
+    steps: int | None,
+    layout: Layout,
+    pairs: list[str],
+    seed: int,
 ) -> None:
     if name not in SHAPES:
         raise ConfigError(f"--features {name}: expected one of {', '.join(SHAPES)}")
@@ -89,10 +100,13 @@ def _write_features(
         raise ConfigError(f"--out {out}: is a directory; with --features name a file")
     difficulty = override(Difficulty(), parse_settings(pairs))
     data = make_features(SHAPES[name], difficulty, seed=seed, items=items)
+    if steps is not None:
+        data = over_time(data, steps, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     WRITERS[layout](out, data)
     for modality, rows in data.modalities.items():
         test = int((rows.split == "test").sum())
-        width = rows.features.shape[1]
-        console.note(f"{modality}: {len(rows) - test} + {test} items, {width} wide")
+        width = rows.features.shape[-1]
+        time = f"up to {rows.steps} steps of " if rows.timed else ""
+        console.note(f"{modality}: {len(rows) - test} + {test} items, {time}{width} wide")
     print(out)

@@ -6,6 +6,8 @@ batch size; a label of -1 is unknown and costs nothing.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
@@ -14,6 +16,10 @@ from torch import Tensor, nn
 from training.data import UNLABELED
 
 Labels = Int64[Tensor, "batch"]
+
+# log(2 cosh(t/2)) is log 2 + t^2/8 - t^4/192 + ...; on |t| <= 1/2 the line in t^2 that is
+# nearest to the last term differs from it by 1/24576.
+EVEN = math.log(2) + 1 / 24576, 1 / 8 - 1 / 768
 
 
 def label_loss(logits: Float[Tensor, "batch classes"], labels: Labels) -> Float[Tensor, ""]:
@@ -53,6 +59,40 @@ def pair_likelihood(
     """
     halves = F.normalize(one.float(), dim=1) @ F.normalize(other.float(), dim=1).T / 2
     return (F.softplus(halves) - same * halves).mean()
+
+
+def class_likelihood(
+    one: Float[Tensor, "rows dim"],
+    other: Float[Tensor, "others dim"],
+    labels: Int64[Tensor, "rows"],
+    other_labels: Int64[Tensor, "others"],
+) -> Float[Tensor, ""]:
+    r"""``pair_likelihood`` of rows whose labels say which pairs share a class, from sums.
+
+    The pairs are never listed, so the cost is linear in the rows. With unit rows u and v,
+    $\sum t$ comes from the sums of rows, $\sum s t$ from those of each class, and
+    $\sum t^2 = \langle U^T U, V^T V\rangle / 4$. The rest of $\log(1+e^t) = t/2 +
+    \log(2\cosh(t/2))$ is even: on $|t| \le 1/2$ the quadratic of least error stands for
+    it, which is off by 4.1e-5 at most.
+
+    Args:
+        one: Rows of any length.
+        other: Rows of the same or of another modality.
+        labels: Class of each row; a row of unknown class shares none.
+        other_labels: Likewise.
+    """
+    ours, theirs = (F.normalize(rows.float(), dim=1) for rows in (one, other))
+    pairs = len(ours) * len(theirs)
+    classes = 1 + int(torch.maximum(labels.max(), other_labels.max()).clamp(min=0))
+    sums = [
+        rows.new_zeros(classes + 1, rows.shape[1]).index_add(0, numbers + 1, rows)
+        for rows, numbers in ((ours, labels), (theirs, other_labels))
+    ]  # the unlabeled come first
+    linear = sums[0].sum(dim=0) @ sums[1].sum(dim=0) / 2
+    shared = (sums[0][1:] * sums[1][1:]).sum() / 2
+    squares = ((ours.T @ ours) * (theirs.T @ theirs)).sum() / 4
+    loss: Tensor = EVEN[0] + (EVEN[1] * squares + linear / 2 - shared) / pairs
+    return loss
 
 
 class CenterLoss(nn.Module):

@@ -20,6 +20,7 @@ from training.methods.dscmr import Dscmr
 from training.methods.earshot import Earshot
 from training.methods.eics import Eics
 from training.methods.kcca import KernelCca
+from training.methods.lstm_c_cca import LstmClusterCca
 from training.methods.method import Method
 from training.methods.multi_view import MultiView
 from training.methods.posterior_product import PosteriorProduct
@@ -44,6 +45,7 @@ METHODS: Mapping[str, Method[Any]] = {
     "dcca": DeepCca(),
     "c_dcca": ClusterDeepCca(),
     "s_dcca": SupervisedDeepCca(),
+    "lstm_c_cca": LstmClusterCca(),
     "tnn": Tnn(),
     "tnn_c_cca": TnnCCca(),
     "dscmr": Dscmr(),

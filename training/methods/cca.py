@@ -11,6 +11,7 @@ from training.data import TrainingData
 from training.linear_cca import Moments, pair_moments
 from training.methods import linear
 from training.methods.method import FitContext, MethodCard, Problem, Towers
+from training.moments import ChosenRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +87,9 @@ class Cca:
         def moments() -> Moments:
             paired = train.with_drawn_pairs(context.seed)
             rows = paired.pairs or {}
-            left, right = (features[m][rows[m]] for m in train.modalities)
-            return pair_moments(left, right)
+            return pair_moments(
+                *(ChosenRows(features[m], rows[m]) for m in train.modalities)
+            )
 
         linear.project(
             towers,

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-import numpy as np
-from jaxtyping import Float64
-
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.linear_cca import Moments, Solution, solve
 from training.methods.method import FitContext, Problem, Towers
-from training.towers import ProjectionTower, Standardizer
-
-Standardized = Float64[np.ndarray, "_ _"]
+from training.towers import ProjectionTower, StandardizedRows, Standardizer
 
 SCALES = ("none", "rho")
 
@@ -45,26 +40,23 @@ def check_two(problem: Problem) -> None:
 
 def standardize(
     towers: Towers, train: TrainingData, *, divide: bool, context: FitContext
-) -> Mapping[Modality, Standardized]:
-    """Fit each tower's standardiser and return the features as its graph sees them.
+) -> Mapping[Modality, StandardizedRows]:
+    """Fit each tower's standardiser and return the features as its graph sees them."""
 
-    Fits of several settings on the same data share the features, so none may be changed.
-    """
-
-    def fit() -> tuple[Mapping[Modality, Standardizer], Mapping[Modality, Standardized]]:
-        fitted, features = {}, {}
+    def fit() -> Mapping[Modality, StandardizedRows]:
+        fitted = {}
         for modality in train.modalities:
-            rows = train.features[modality]
-            fitted[modality] = Standardizer(rows.shape[1])
-            fitted[modality].fit(rows, divide=divide)
-            features[modality] = fitted[modality].transform(rows)
-        return fitted, features
+            features = train.features[modality]
+            standardizer = Standardizer(features.shape[1])
+            standardizer.fit(features, divide=divide)
+            fitted[modality] = StandardizedRows(features, standardizer)
+        return fitted
 
-    fitted, features = context.remember(("standardized", divide), fit)
-    for modality, standardizer in fitted.items():
+    fitted = context.remember(("standardized", divide), fit)
+    for modality, rows in fitted.items():
         own = cast(ProjectionTower, towers[modality]).standardize
-        own.load_state_dict(standardizer.state_dict())
-    return features
+        own.load_state_dict(rows.standardizer.state_dict())
+    return fitted
 
 
 def project(

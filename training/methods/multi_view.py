@@ -11,10 +11,10 @@ import numpy as np
 from crossmodal.errors import DataError
 from training.config import Settings, check_choice, check_range
 from training.data import TrainingData
-from training.linear_cca import pair_moments
-from training.maxvar import Rows, Shared, solve_maxvar
+from training.maxvar import Covariances, Shared, covariances_of, solve_maxvar
 from training.methods import linear
 from training.methods.method import FitContext, MethodCard, Problem, Towers
+from training.moments import ChosenRows
 from training.towers import ProjectionTower
 
 SOLVERS = ("maxvar", "pls")
@@ -108,12 +108,15 @@ class MultiView:
         )
         most = min(Problem.of(train).dims.values())
 
-        def solve() -> Shared:
+        def gather() -> Covariances:
             pairs = train.with_drawn_pairs(context.seed).pairs or {}
-            rows = {m: x[pairs[m]] for m, x in features.items()}
+            return covariances_of({m: ChosenRows(x, pairs[m]) for m, x in features.items()})
+
+        def solve() -> Shared:
+            covariances = context.remember(("covariances", settings.standardize), gather)
             if settings.solver == "pls":
-                return _largest_covariance(rows)
-            return solve_maxvar(rows, settings.ridge, most)
+                return _largest_covariance(covariances)
+            return solve_maxvar(covariances, settings.ridge, most)
 
         ridge = settings.ridge if settings.solver == "maxvar" else None
         shared = context.remember(
@@ -138,12 +141,8 @@ def _components(settings: MultiViewSettings, problem: Problem) -> int:
     return min(settings.k, *problem.dims.values())
 
 
-def _largest_covariance(rows: Rows) -> Shared:
-    (left, x), (right, y) = rows.items()
-    moments = pair_moments(x, y)
-    ours, values, theirs = np.linalg.svd(moments.cross, full_matrices=False)
-    return Shared(
-        {left: moments.left_mean, right: moments.right_mean},
-        {left: ours, right: theirs.T},
-        values,
-    )
+def _largest_covariance(covariances: Covariances) -> Shared:
+    left, right = covariances.means
+    cross = covariances.blocks[left, right]
+    ours, values, theirs = np.linalg.svd(cross, full_matrices=False)
+    return Shared(covariances.means, {left: ours, right: theirs.T}, values)

@@ -82,3 +82,23 @@ def test_taking_out_leaves_the_groups_it_was_given_untouched() -> None:
     groups.without(one, one, np.array([True]))
     assert groups.above.tolist() == [0, 2]
     assert groups.total.tolist() == [2]
+
+
+def test_only_a_tie_with_other_items_becomes_a_group() -> None:
+    scores = np.array([[0.9, 0.9, 0.5, 0.5, 0.5, 0.5, 0.1], [0.3] * 7])
+    relevant = np.array([[1, 1, 0, 1, 1, 0, 1], [0, 0, 0, 1, 0, 0, 0]], dtype=np.bool_)
+    groups = group_marked(ranked(scores, relevant))
+    assert groups.ranking.tolist() == [0, 0, 0, 0, 1]
+    assert groups.above.tolist() == [0, 1, 2, 6, 0]
+    assert groups.size.tolist() == [1, 1, 4, 1, 7]
+    assert groups.relevant.tolist() == [1, 1, 2, 1, 1]
+    assert groups.before.tolist() == [0, 1, 2, 4, 0]
+    assert groups.total.tolist() == [5, 1]
+
+
+def test_a_relevant_item_that_leads_does_not_tie_with_the_ranking_before() -> None:
+    scores = np.array(
+        [[0.5, 0.1], [0.1, 0.05]]
+    )  # the one's last score is the other's first
+    relevant = np.array([[1, 0], [1, 0]], dtype=np.bool_)
+    assert group_marked(ranked(scores, relevant)).size.tolist() == [1, 1]

@@ -7,14 +7,13 @@ import re
 import wave
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-if TYPE_CHECKING:
-    from conftest import FakeService
+from tests.service.web.fake_service import FakeService
 
 RESULTS = "#results .card:not(.waiting)"
 

@@ -19,8 +19,11 @@ CLASSES, PER_CLASS = 3, 20
 MakeFile = Callable[..., Path]
 
 
-def features_of(*, paired: bool = True, seed: int = 0) -> FeaturesFile:
-    """Class centres plus an event both modalities see, plus noise; 6 of 20 are tested."""
+def features_of(*, paired: bool = True, seed: int = 0, steps: int = 0) -> FeaturesFile:
+    """Class centres plus an event both modalities see, plus noise; 6 of 20 are tested.
+
+    With steps, each is a noisy reading of the row, and an item has 1 to all of them.
+    """
     rng = np.random.default_rng(seed)
     count = CLASSES * PER_CLASS
     label = np.repeat(np.arange(CLASSES), PER_CLASS)
@@ -31,12 +34,15 @@ def features_of(*, paired: bool = True, seed: int = 0) -> FeaturesFile:
     for modality, dim in ((A, 6), (V, 8)):
         mixing = rng.standard_normal((shared.shape[1], dim))
         rows = shared @ mixing + 0.8 * rng.standard_normal((count, dim))
+        if steps:
+            rows = rows[:, None] + 0.3 * rng.standard_normal((count, steps, dim))
         tables[modality] = table(
             rows.astype(np.float32),
             id=[f"{modality}{n}" for n in range(count)],
             label=[f"class{n}" for n in label],
             split=split,
             pair=[f"clip{n}" for n in range(count)] if paired else None,
+            length=1 + np.arange(count) % steps if steps else None,
         )
     return FeaturesFile("made", tables)
 

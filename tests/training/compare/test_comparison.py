@@ -222,7 +222,7 @@ def _diverge(*given: object) -> None:
 def test_a_method_without_the_preset_or_the_data_is_not_applicable(
     make_file: MakeFile, execute: Execute, tmp_path: Path
 ) -> None:
-    wanted = request(make_file(), "c_cca@as_coded,cca", seeds=(0,))
+    wanted = request(make_file(), "c_cca@as_coded,cca,lstm_c_cca", seeds=(0,))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.methods.cca.Cca.fit", _lack)
         results = compare(wanted, tmp_path / "out", execute)
@@ -230,12 +230,31 @@ def test_a_method_without_the_preset_or_the_data_is_not_applicable(
     assert statuses == {
         "random": "ok",
         "c_cca": "not applicable: has no preset as_coded",
-        "cca": "not applicable: needs sequences (items, time, dim)",
+        "cca": "not applicable: lacks what it takes",
+        "lstm_c_cca": "not applicable: field audio/features: one row per item, expected "
+        "sequences, (items, time, dim)",
     }
 
 
 def _lack(*given: object) -> None:
-    raise DataError("needs sequences (items, time, dim)")
+    raise DataError("lacks what it takes")
+
+
+def test_methods_of_sequences_and_of_pooled_rows_stand_in_one_table(
+    make_file: MakeFile, execute: Execute, tmp_path: Path
+) -> None:
+    small = {"epochs": "20", "left_layers": "16-8-6", "right_layers": "16-8-6", "k": "3"}
+    wanted = request(
+        make_file(steps=4),
+        "cca,lstm_c_cca",
+        seeds=(0,),
+        overrides={"cca": {"k": "3", "ridge": "0.1"}, "lstm_c_cca": small},
+    )
+    results = compare(wanted, tmp_path / "out", execute)
+    for method in ("cca", "lstm_c_cca"):
+        row = results.row(method, "mean", "mean_average_precision")
+        assert row["status"] == "ok"
+        assert row["mean"] > 0.5  # chance is near 0.36
 
 
 def test_trec_files_give_the_same_figure(

@@ -5,7 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.losses.label import CenterLoss, label_loss, pair_likelihood
+from training.losses.label import (
+    CenterLoss,
+    class_likelihood,
+    label_loss,
+    pair_likelihood,
+)
 
 
 def rows(count: int, dim: int, seed: int) -> Tensor:
@@ -75,6 +80,44 @@ def test_gradient_of_pair_likelihood_agrees_with_differences() -> None:
         nudge[i, j] = step
         costs = pair_likelihood(a + nudge, b, same) - pair_likelihood(a - nudge, b, same)
         assert leaf.grad[i, j].item() == pytest.approx(costs.item() / 2 / step, abs=1e-3)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_class_likelihood_equals_the_double_loop(spread: float) -> None:
+    """Without spread every cosine is 1 or -1, where the quadratic is worst."""
+    a, b = (
+        spread * rows(count, 3, count) + torch.ones(1, 3) * rows(count, 1, 9)
+        for count in (4, 5)
+    )
+    labels, others = [0, -1, 2, 2], [2, 0, -1, 2, 4]
+    costs = []
+    for i, j in itertools.product(range(4), range(5)):
+        half = float(a[i] @ b[j]) / float(a[i].norm() * b[j].norm()) / 2
+        likely = 1 / (1 + math.exp(-half))
+        same = labels[i] == others[j] >= 0
+        costs.append(-math.log(likely if same else 1 - likely))
+    found = class_likelihood(a, b, torch.tensor(labels), torch.tensor(others)).item()
+    assert found == pytest.approx(sum(costs) / 20, abs=4.2e-5)
+
+
+def test_class_likelihood_pulls_as_pair_likelihood_does() -> None:
+    labels = torch.tensor([0, 1, 2, 0, 1, -1])
+    same = (labels[:, None] == labels) & (labels >= 0)
+    pulls = []
+    for cost in (
+        lambda one, other: pair_likelihood(one, other, same),
+        lambda one, other: class_likelihood(one, other, labels, labels),
+    ):
+        one, other = (rows(6, 4, seed).requires_grad_() for seed in (0, 1))
+        torch.autograd.backward(cost(one, other))
+        pulls.append(torch.cat([one.grad, other.grad]))
+    torch.testing.assert_close(pulls[1], pulls[0], rtol=0, atol=1e-3 * pulls[0].norm())
+
+
+def test_class_likelihood_of_unlabeled_rows_is_finite() -> None:
+    unknown = torch.full((3,), -1)
+    found = class_likelihood(rows(3, 4, 0), rows(3, 4, 1), unknown, unknown)
+    assert found.isfinite()
 
 
 def test_center_loss_by_hand_and_its_gradients() -> None:

@@ -13,7 +13,7 @@ from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.export import graph_of
 from training.methods.catalog import METHODS
-from training.methods.method import flat_state
+from training.methods.method import as_taken, flat_state
 from training.selection import Fitted, fit_method, restore
 from training.validation import embed, score
 
@@ -86,6 +86,8 @@ VARIANTS |= {
     for space in ("explicit", "implicit", "ex_im_share")
 }
 VARIANTS |= {name: (name, NETWORKS) for name in ("dcca", "c_dcca", "s_dcca")}
+RECURRENT = NETWORKS | {"left_layers": "12-6-5", "right_layers": "12-6-5", "epochs": "30"}
+VARIANTS |= {"lstm_c_cca": ("lstm_c_cca", RECURRENT | {"steps": "4"})}
 VARIANTS |= {name: (name, {}) for name in METHODS if name not in VARIANTS}
 EXPORTABLE = [
     name for name, (method, _) in VARIANTS.items() if METHODS[method].card.exportable
@@ -123,6 +125,11 @@ def fit_briefly(variant: str, train: TrainingData, validation: TrainingData) -> 
     return fit_method(method, "tuned", overrides | brief, train, validation)
 
 
+def taken(variant: str, data: TrainingData) -> TrainingData:
+    """Return data as the variant's towers take them."""
+    return as_taken(METHODS[VARIANTS[variant][0]].card, data)
+
+
 def encode(fitted: Fitted, modality: Modality, rows: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         found: np.ndarray = fitted.towers[modality](torch.from_numpy(rows)).numpy()
@@ -139,7 +146,7 @@ def assert_alike(found: np.ndarray, expected: np.ndarray) -> None:
 def test_embeddings_are_finite_unit_rows(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
-    for rows in embed(fit(variant).towers, make_data(2)).values():
+    for rows in embed(fit(variant).towers, taken(variant, make_data(2))).values():
         assert rows.dtype == np.float32
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
@@ -148,7 +155,7 @@ def test_embeddings_are_finite_unit_rows(
 def test_other_modality_permuted_or_replaced_changes_nothing(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
-    data, fitted = make_data(2), fit(variant)
+    data, fitted = taken(variant, make_data(2)), fit(variant)
     expected = embed(fitted.towers, data)
     for modality, other in ((A, V), (V, A)):
         shuffled = data.features[other][::-1].copy()
@@ -162,7 +169,7 @@ def test_other_modality_permuted_or_replaced_changes_nothing(
 def test_batch_size_order_and_companions_change_nothing(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
-    fitted, data = fit(variant), make_data(2)
+    fitted, data = fit(variant), taken(variant, make_data(2))
     for modality in (A, V):
         rows = data.features[modality]
         together = encode(fitted, modality, rows)
@@ -179,9 +186,11 @@ def test_batch_size_order_and_companions_change_nothing(
 def test_exported_graph_equals_the_tower(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
-    fitted, data = fit(variant), make_data(2)
+    fitted, data = fit(variant), taken(variant, make_data(2))
+    sequences = METHODS[fitted.method].card.sequences
     for modality in (A, V):
-        graph = graph_of(fitted.towers[modality], fitted.problem.dims[modality])
+        dim = fitted.problem.dims[modality]
+        graph = graph_of(fitted.towers[modality], dim, sequences=sequences)
         session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
         for batch in (1, 2, 7):
             rows = data.features[modality][:batch]
@@ -195,7 +204,7 @@ def test_exported_graph_equals_the_tower(
 def test_state_and_settings_restore_the_towers(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
-    fitted, data = fit(variant), make_data(2)
+    fitted, data = fit(variant), taken(variant, make_data(2))
     towers = restore(
         fitted.method,
         fitted.settings.to_json(),
@@ -235,7 +244,7 @@ def test_same_seed_fits_the_same_towers_and_leaves_the_callers_things_alone(
 def test_learned_embeddings_beat_chance_by_far(
     fit: Fit, make_data: MakeData, variant: str
 ) -> None:
-    found = score(fit(variant).towers, make_data(2))
+    found = score(fit(variant).towers, taken(variant, make_data(2)))
     assert min(found.directions.values()) > 0.6  # chance is near 0.28
 
 
@@ -249,5 +258,5 @@ def test_class_paired_data_without_pairs_serves_every_method(
     fitted = fit_briefly(variant, train, validation)
     needs_pairs = METHODS[fitted.method].card.needs_pairs
     assert fitted.pairs == ("drawn" if needs_pairs else "unused")
-    for rows in embed(fitted.towers, make_data(2)).values():
+    for rows in embed(fitted.towers, taken(variant, make_data(2))).values():
         assert np.isfinite(rows).all()

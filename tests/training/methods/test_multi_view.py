@@ -7,7 +7,7 @@ from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.linear_cca import pair_moments, solve
-from training.maxvar import solve_maxvar
+from training.maxvar import covariances_of, solve_maxvar
 from training.selection import fit_method
 from training.validation import embed, score
 
@@ -23,7 +23,7 @@ def wide(data: TrainingData) -> dict[Modality, np.ndarray]:
 def test_projections_minimise_the_objective_as_written(make_data: MakeData) -> None:
     """G from the N x N matrix, then ridge regression of every modality on it."""
     rows = wide(make_data(0, dims={A: 5, T: 6, V: 7}))
-    found = solve_maxvar(rows, 0.2, 4)
+    found = solve_maxvar(covariances_of(rows), 0.2, 4)
     whole, centred, penalties = np.zeros((48, 48)), {}, {}
     for modality, x in rows.items():
         x = x - x.mean(axis=0)
@@ -42,7 +42,7 @@ def test_projections_minimise_the_objective_as_written(make_data: MakeData) -> N
 
 def test_two_modalities_are_cca_up_to_a_factor_per_component(make_data: MakeData) -> None:
     rows = wide(make_data(0))
-    found = solve_maxvar(rows, 1e-9, 4)
+    found = solve_maxvar(covariances_of(rows), 1e-9, 4)
     cca = solve(pair_moments(rows[A], rows[V]), 1e-9)
     np.testing.assert_allclose(found.agreements, 1 + cca.correlations[:4], atol=1e-6)
     for modality, directions in ((A, cca.left), (V, cca.right)):

@@ -1,0 +1,82 @@
+"""What a collection takes: disk, memory and processor time, by size and dimension.
+
+All three are counted by the operating system for the service's own process, so that they
+hardly depend on what else the machine is doing; latencies are `vectors`' business.
+"""
+
+import json
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.server import serving
+from benchmarks.vector_collection import vector_collection
+
+SIZES = ((10_000, 128), (10_000, 512), (100_000, 128), (100_000, 512))
+SEARCHES, K = 300, 10
+MIB = 2**20
+NAMES = {
+    "process_resident_memory_bytes": "memory",
+    "process_cpu_seconds_total": "cpu_s",
+}
+
+
+def main() -> None:
+    """Print the figures of every size."""
+    result: dict[str, float] = {}
+    for items, dim in SIZES:
+        for name, value in measure(items, dim).items():
+            result[f"{items}x{dim}_{name}"] = value
+    print(json.dumps(result))
+
+
+def measure(items: int, dim: int) -> dict[str, float]:
+    """Return the figures of one collection with two galleries of random vectors."""
+    queries = np.random.default_rng(1).standard_normal((SEARCHES, dim))
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        print(f"building {items} items of {dim} dimensions", file=sys.stderr)
+        vector_collection(data, items=items, dim=dim)
+        disk = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
+        with serving(data) as port:
+            for query in queries[:20]:
+                search(port, query)
+            before = usage(port)
+            for query in queries:
+                search(port, query)
+            after = usage(port)
+    return {
+        "disk_mib": disk / MIB,
+        "memory_mib": after["memory"] / MIB,
+        "cpu_ms_per_search": 1e3 * (after["cpu_s"] - before["cpu_s"]) / SEARCHES,
+    }
+
+
+def search(port: int, query: np.ndarray) -> None:
+    """Search once by vector."""
+    body = json.dumps({"vector": query.tolist(), "k": K}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/search/audio2visual",
+        data=body,
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        if len(json.load(reply)["results"]) != K:
+            raise RuntimeError(f"expected {K} results")
+
+
+def usage(port: int) -> dict[str, float]:
+    """Return memory in bytes and processor time in seconds, as /metrics tells them."""
+    time.sleep(0.2)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as reply:
+        lines = reply.read().decode().splitlines()
+    samples = (line.split(" ") for line in lines if not line.startswith("#"))
+    return {NAMES[name]: float(value) for name, value in samples if name in NAMES}
+
+
+if __name__ == "__main__":
+    main()

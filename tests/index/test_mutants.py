@@ -1,0 +1,201 @@
+"""Mutants: the code with one promise broken, each caught by the test that guards it.
+
+A mutant is a copy of what is needed with one piece of text replaced. The named test must
+fail on it; it passes on the code as it is, as the suite shows.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COPIED = (
+    *("crossmodal", "index", "pyproject.toml"),
+    *("tests/conftest.py", "tests/graphs.py", "tests/index"),
+)
+
+
+class Mutant(NamedTuple):
+    """What is replaced where, and the test that must notice."""
+
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+CRASH = "test_crashes.py::test_a_kill_at_any_named_point_costs_nothing"
+FSYNC = "test_fsync_order.py::test_nothing_is_acknowledged_or_renamed_before_it_is_synced"
+MUTANTS = {
+    "acknowledged before the commit": Mutant(
+        "index/writer.py",
+        '                self._reached("before commit")\n',
+        "                for one, receipt in zip(group, receipts):\n"
+        "                    one.done.set_result(receipt)\n"
+        "                    one.done = Future()\n"
+        '                self._reached("before commit")\n',
+        f"{CRASH}[a write]",
+    ),
+    "commits are not synced": Mutant(
+        "index/database.py", '"synchronous = FULL"', '"synchronous = NORMAL"', FSYNC
+    ),
+    "nothing is synced": Mutant(
+        "index/database.py", '"synchronous = FULL"', '"synchronous = OFF"', FSYNC
+    ),
+    "a rename without a sync of the directory": Mutant(
+        "crossmodal/durable.py", "    sync_directory(path.parent)\n", "", FSYNC
+    ),
+    "media renamed without a sync of the directory": Mutant(
+        "index/media.py", "        sync_directory(target.parent)\n", "", FSYNC
+    ),
+    "CURRENT is written in place": Mutant(
+        "index/manifest.py",
+        "    write_json(directory / CURRENT, asdict(manifest))\n",
+        '    with (directory / CURRENT).open("wb") as file:\n'
+        "        file.write(json.dumps(asdict(manifest)).encode())\n",
+        f"{CRASH}[a file]",
+    ),
+    "CURRENT before its bases": Mutant(
+        "index/manifest.py",
+        "    for modality, base in manifest.bases.items():\n        write_bytes(",
+        "    write_json(directory / CURRENT, asdict(manifest))\n"
+        "    for modality, base in manifest.bases.items():\n        write_bytes(",
+        f"{CRASH}[a compaction]",
+    ),
+    "a replay that leaves one out": Mutant(
+        "index/loading.py",
+        "found.seqs, manifest.seq, side",
+        "found.seqs, manifest.seq + 1, side",
+        "test_writing.py::"
+        "test_what_was_acknowledged_is_found_and_is_the_same_after_reopening",
+    ),
+    "a deletion is not logged": Mutant(
+        "index/transaction.py",
+        "execute(\"INSERT INTO log VALUES (?, 'delete', ?)\", (self.seq, item_id))",
+        "pass",
+        "test_writing.py::test_a_deleted_item_is_gone_wherever_it_was_and_stays_gone",
+    ),
+    "a deletion is not written": Mutant(
+        "index/transaction.py",
+        '        execute("DELETE FROM items WHERE id = ?", (item_id,))\n',
+        "",
+        f"{CRASH}[a write]",
+    ),
+    "the sha256 is not looked at": Mutant(
+        "index/manifest.py",
+        "    if hashlib.sha256(raw.data).hexdigest() != base.sha256:\n",
+        "    if len(raw) != base.bytes:\n",
+        "test_damage.py::test_every_flip_and_cut_of_a_base_is_noticed",
+    ),
+    "published after the acknowledgment": Mutant(
+        "index/writer.py",
+        "        self._publish(view)\n",
+        "        threading.Timer(0.02, self._publish, [view]).start()\n",
+        "test_concurrency.py::"
+        "test_what_was_acknowledged_is_found_at_once_and_what_was_deleted_never_again",
+    ),
+    "a view is changed in place": Mutant(
+        "index/tail.py",
+        "            live = self._live[:size].copy()\n",
+        "            live = self._live[:size]\n",
+        "test_writing.py::test_a_view_taken_before_a_write_never_changes",
+    ),
+    "a base is changed in place": Mutant(
+        "index/shelf.py",
+        "        live = self.live.copy()\n",
+        "        live = self.live\n",
+        "test_concurrency.py::test_every_answer_is_that_of_the_items_up_to_its_view_seq",
+    ),
+    "the deleted are not left out": Mutant(
+        "index/shelf.py",
+        "(self.seqs[rows] == seqs) & self.live[rows]",
+        "self.seqs[rows] == seqs",
+        "test_concurrency.py::test_every_answer_is_that_of_the_items_up_to_its_view_seq",
+    ),
+    "ties by raw score": Mutant(
+        "index/ranking.py",
+        "-np.round(exact_scores(shelf.vectors(rows), query), DECIMALS)",
+        "-exact_scores(shelf.vectors(rows), query)",
+        "test_ranking.py::test_search_equals_brute_force_with_duplicates_and_ties",
+    ),
+    "an idempotency reply of its own transaction": Mutant(
+        "index/group.py",
+        "        transaction.keep_reply(idempotency.key, reply, now + KEY_LIFETIME_S)\n",
+        "        pass\n",
+        "test_writing.py::"
+        "test_one_key_and_request_are_written_once_however_often_they_come",
+    ),
+    "what changed during a compaction is forgotten": Mutant(
+        "index/view_builder.py",
+        "self._since.update(latest)",
+        "self._since.update({})",
+        "test_compaction.py::"
+        "test_what_is_written_during_a_compaction_is_neither_lost_nor_doubled",
+    ),
+    "a full disk ends the writer": Mutant(
+        "index/writer.py",
+        "        except StorageFullError:  # nothing was written, and the next may fit\n",
+        "        except ZeroDivisionError:\n",
+        "test_disk_full.py::test_a_full_database_costs_the_group_and_nothing_else",
+    ),
+    "the reserve is not looked at": Mutant(
+        "index/group.py",
+        "    if not roomy and any(",
+        "    if roomy is None and any(",
+        "test_disk_full.py::test_below_the_reserve_only_deletions_are_written",
+    ),
+    "a filter is judged without the tail": Mutant(
+        "index/view.py",
+        "known = [shelf.only(ids) for shelf in self._shelves(gallery)]",
+        "known = [shelf.only(ids) for shelf in self._shelves(gallery)[:1]]",
+        "test_filters.py::test_a_filtered_search_is_brute_force_over_what_is_admitted",
+    ),
+    "media go while another item shows them": Mutant(
+        "index/media.py",
+        "self._claims[sha256] <= 0 and self._shown[sha256] <= 0",
+        "self._claims[sha256] <= 0",
+        "test_writing.py::test_media_live_as_long_as_an_item_shows_them",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_caught_by_the_test_that_guards_its_promise(
+    name: str, tmp_path: Path
+) -> None:
+    mutant = MUTANTS[name]
+    for part in COPIED:
+        target = tmp_path / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(
+                ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        else:
+            shutil.copy(ROOT / part, target)
+    code = (tmp_path / mutant.file).read_text()
+    assert code.count(mutant.old) == 1, f"the text to replace is not in {mutant.file}"
+    (tmp_path / mutant.file).write_text(code.replace(mutant.old, mutant.new))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
+            *("-o", "addopts=--import-mode=importlib", f"tests/index/{mutant.test}"),
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "EARSHOT_CRASH_ROUNDS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 1, f"it survived: {done.stdout[-2000:]}{done.stderr[-500:]}"
+    assert "1 failed" in done.stdout, done.stdout[-2000:]
+    for nonsense in ("SyntaxError", "NameError", "ImportError", "AttributeError"):
+        assert nonsense not in done.stdout, done.stdout[-2000:]
+    print(*(line for line in done.stdout.splitlines() if line.startswith("E ")), sep="\n")
