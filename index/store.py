@@ -176,6 +176,16 @@ class Store:
         )
         return [VectorGroup(*row) for row in rows]
 
+    def stretches(self, item_id: str) -> list[tuple[str, float, float | None]]:
+        """Return an item's modalities, each with the seconds that its vectors cover."""
+        rows = self._connection.execute(
+            "SELECT modality, min(start_s), "
+            "CASE WHEN count(*) = count(end_s) THEN max(end_s) END "
+            "FROM vectors WHERE item_id = ? GROUP BY modality ORDER BY modality",
+            (item_id,),
+        )
+        return [(str(m), float(start_s), end_s) for m, start_s, end_s in rows]
+
     def vector_rows(
         self, modality: str, model_id: str, *, up_to: int = LAST_SEQ
     ) -> VectorRows:

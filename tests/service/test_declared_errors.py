@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from crossmodal.errors import ModelMismatchError
+from index.collection import Collection
 from service.app import create_app
 from service.bodies import JSON, MULTIPART
 from service.runtime import Runtime
@@ -43,9 +44,15 @@ QUERIES = (
 Provoked = list[tuple[str, int]]
 
 
+@pytest.fixture
+def collection(writable: Collection) -> Collection:
+    """A collection of its own, since some of the calls change it."""
+    return writable
+
+
 @pytest.fixture(scope="module")
-def document(collection: Any, decoder: Any) -> dict[str, Any]:
-    schema: dict[str, Any] = create_app(Settings(), collection, decoder).openapi()
+def document() -> dict[str, Any]:
+    schema: dict[str, Any] = create_app(Settings()).openapi()
     return schema
 
 
