@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
+from crossmodal.durable import sync_directory
 from crossmodal.errors import CollectionError
 from index.database import (
     create_database,
@@ -22,6 +23,7 @@ from index.database import (
 )
 from index.new_items import VECTOR_TYPE, NewItem, check_item
 from index.transaction import Transaction, translated
+from index.wal import WRITING
 
 LAST_SEQ = 2**63 - 1  # what SQLite can count to
 _ROWS_AT_ONCE = 4096
@@ -58,9 +60,13 @@ class VectorGroup(NamedTuple):
 class Store:
     """One collection's SQLite file, opened; a single thread writes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Use `Store.create` or `Store.open`."""
+    def __init__(self, connection: sqlite3.Connection, writing: Path | None = None) -> None:
+        """Use `Store.create` or `Store.open`; ``writing`` is there until it is closed."""
         self._connection = connection
+        self._writing = writing
+        if writing is not None:
+            writing.touch()
+            sync_directory(writing.parent)
 
     @classmethod
     def create(cls, path: Path) -> Store:
@@ -78,7 +84,8 @@ class Store:
         Raises:
             CollectionError: If it is missing, foreign, damaged or from a newer build.
         """
-        return cls(open_database(path, write=write))
+        connection = open_database(path, write=write)
+        return cls(connection, path.with_name(WRITING) if write else None)
 
     @classmethod
     def open_beside_writer(cls, path: Path) -> Store:
@@ -99,7 +106,9 @@ class Store:
             self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; after that its log is no longer needed."""
+        if self._writing is not None:
+            self._writing.unlink(missing_ok=True)  # before SQLite deletes the log
         self._connection.close()
 
     @property
