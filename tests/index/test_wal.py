@@ -40,7 +40,7 @@ def killed(data: Path) -> Path:
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert done.returncode == -9, done.stderr
     return data
