@@ -20,6 +20,7 @@ from index.backup import back_up
 from index.build import build as build_collection
 from index.collection import Collection
 from index.sourcing import EVERY_SPLIT
+from index.switching import switch as exchange_directories
 from index.verify import verify as verify_collection
 
 app = typer.Typer(
@@ -210,7 +211,7 @@ def switch(
     ] = False,
 ) -> None:
     """Let DIR and a generation change places in one step; again, to go back."""
-    generation.switch(directory, made, partial=partial)
+    exchange_directories(directory, made, partial=partial)
     print(directory)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,18 +15,19 @@ from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.modality import Modality
 from index.compaction import CompactionPolicy
 from index.database import DATABASE
+from index.jobs import Jobs
 from index.loading import Model, load
 from index.lock import DirectoryLock
 from index.manifest import IndexManifest
 from index.media import MediaFiles, media_type
 from index.new_items import check_item
 from index.operations import Idempotency, Operation, Put, Receipt
+from index.origin import Origin, read_origin
 from index.store import Store
 from index.view import View
 from index.write_path import INDEX, RESERVE_BYTES, WritePath, WriteSettings
 
 BUNDLE, MEDIA, STAGING = "bundle", "media", "staging"
-ORIGIN = "origin.json"
 RECALL_TOLERANCE = 0.01  # below what was measured when a base was made
 
 
@@ -157,6 +158,15 @@ class Collection:
         return self._write_path().compact()
 
     @property
+    def jobs(self) -> Jobs:
+        """The long work asked for: ``compact`` does what `compact` does.
+
+        Raises:
+            CollectionError: If it was opened for reading.
+        """
+        return self._write_path().jobs
+
+    @property
     def writable(self) -> bool:
         """Whether it was opened for writing."""
         return self._writing is not None
@@ -224,10 +234,13 @@ class Collection:
         return 1.0 if base.recall is None else base.recall - RECALL_TOLERANCE
 
     @property
-    def made_from(self) -> Mapping[str, Any] | None:
-        """Which model's collection this one was made from, and up to which write."""
-        note = self.directory / ORIGIN
-        return json.loads(note.read_bytes()) if note.is_file() else None
+    def made_from(self) -> Origin | None:
+        """The model and the write that it was made from, if from another collection.
+
+        Raises:
+            CollectionError: If the note of that is damaged.
+        """
+        return read_origin(self.directory)
 
     @property
     def media_files(self) -> MediaFiles:
@@ -251,7 +264,7 @@ class Collection:
 
     def info(self) -> Mapping[str, Any]:
         """Return what the collection holds, as JSON values."""
-        view, manifest = self.view, self.bundle.manifest
+        view, manifest, origin = self.view, self.bundle.manifest, self.made_from
         return {
             "items": len(view.items),
             "galleries": {
@@ -271,7 +284,7 @@ class Collection:
             "model_id": view.model_id,
             "view_seq": view.seq,
             "version": view.version,
-            "made_from": self.made_from,
+            "made_from": origin and asdict(origin),
             "degraded": self.degraded,
         }
 

@@ -1,57 +1,42 @@
 """Generations: a data directory made anew by another bundle, beside the one in use.
 
 The older one is served and written to meanwhile. Catching up embeds what was written
-since; when nothing is left to catch up with, the two directories change places in one
-step. Changing places again goes back, to what was there then.
+since; when nothing is left to catch up with, the two can change places.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from crossmodal.bundle import Bundle
 from crossmodal.durable import sync_directory, write_json
 from crossmodal.errors import (
-    CollectionError,
     CollectionLockedError,
-    ConfigError,
     ModelMismatchError,
 )
 from crossmodal.items import Segment, SourceItem
 from crossmodal.modality import Modality
 from index.build import copy_bundle, sync_tree
-from index.collection import BUNDLE, MEDIA, ORIGIN, STAGING, Collection, model_of
+from index.collection import BUNDLE, MEDIA, STAGING, Collection, model_of
 from index.database import DATABASE
 from index.loading import read_galleries
 from index.lock import DirectoryLock
 from index.manifest import publish
 from index.media import MediaFiles
 from index.operations import Delete, Put
+from index.origin import ORIGIN, Origin, read_origin
 from index.source_media import Skipped, embed_media
 from index.sourcing import Progress, silent
 from index.store import ItemRow, Store
 from index.write_path import INDEX
 
 AT_ONCE = 256  # items between two notes of how far it came
-_EXCHANGE = 2  # of renameat2(2): RENAME_EXCHANGE
-_AT_FDCWD = -100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """What a generation was made from: whose items, and up to which write."""
-
-    model_id: str
-    seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,20 +47,6 @@ class CatchUp:
     deleted: int
     skipped: tuple[Skipped, ...]
     seq: int
-
-
-def read_origin(directory: Path) -> Origin | None:
-    """Return what a data directory was made from; None if from a source of its own.
-
-    Raises:
-        CollectionError: If the note is damaged.
-    """
-    try:
-        return Origin(**json.loads((directory / ORIGIN).read_bytes()))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError):
-        raise CollectionError(f"{ORIGIN} is damaged; make the generation anew") from None
 
 
 def catch_up(
@@ -141,52 +112,6 @@ def catch_up(
                     advance()
         write_json(out / ORIGIN, asdict(Origin(model_id=current, seq=seq)))
     return CatchUp(embedded=embedded, deleted=len(gone), skipped=tuple(skipped), seq=seq)
-
-
-def switch(directory: Path, generation: Path, *, partial: bool = False) -> None:
-    """Let a generation and the directory in use change places, in one step.
-
-    Args:
-        directory: The data directory in use, which no process may hold.
-        generation: What `catch_up` made, or what was in use before another switch.
-        partial: Whether items may be missing from what comes into use, as when going
-            back to an older generation.
-
-    Raises:
-        CollectionLockedError: If a process holds one of them.
-        CollectionError: If something is left to catch up with, or the file system
-            cannot exchange two names.
-    """
-    with ExitStack() as held:
-        for path in (directory, generation):
-            if not (path / DATABASE).is_file():
-                raise CollectionError(f"{path} is no data directory: it has no {DATABASE}")
-            lock = DirectoryLock(path, write=True)
-            held.callback(lock.release)
-        if not partial:
-            _check_caught_up(directory, generation)
-        _exchange(directory, generation)
-        sync_directory(directory.parent)
-        sync_directory(generation.parent)
-
-
-def _check_caught_up(directory: Path, generation: Path) -> None:
-    with ExitStack() as opened:
-        stores = []
-        for path in (directory, generation):
-            store = Store.open(path / DATABASE, write=False)
-            opened.callback(store.close)
-            stores.append(store)
-        old, new = stores
-        missing = {row.id for row in old.items()} - {row.id for row in new.items()}
-        origin = read_origin(generation)
-        model = Bundle.open(directory / BUNDLE).model_id
-        if origin is None or origin.model_id != model or origin.seq < old.seq or missing:
-            raise CollectionError(
-                f"{generation} lacks what was written to {directory} since, or "
-                f"{len(missing)} items that could not be embedded; catch up first, or "
-                "say that it may be partial"
-            )
 
 
 def _make_empty(out: Path, bundle: Bundle, origin: Origin) -> None:
@@ -282,16 +207,3 @@ def _source(row: ItemRow, held: dict[Modality, Segment], path: Path) -> SourceIt
         metadata=known,
         **facts,
     )
-
-
-def _exchange(first: Path, second: Path) -> None:
-    """Exchange two names of one file system, in one step."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        raise ConfigError("this system cannot exchange two directories in one step")
-    names = (os.fsencode(first.absolute()), os.fsencode(second.absolute()))
-    if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _EXCHANGE):
-        code = ctypes.get_errno()
-        if code == errno.EXDEV:
-            raise CollectionError(f"{first} and {second} must lie on one file system")
-        raise CollectionError(f"they cannot change places: {os.strerror(code)}")

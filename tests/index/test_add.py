@@ -120,7 +120,7 @@ def test_an_interrupted_addition_goes_on_where_it_was(data: Path, tmp_path: Path
     with subprocess.Popen([*command, "--workers", "1"], cwd=ROOT) as running:
         log, begun = data / "items.db-wal", time.monotonic()
         while not (log.exists() and log.stat().st_size > 200_000):
-            assert time.monotonic() - begun < 60
+            assert time.monotonic() - begun < 300
             assert running.poll() is None, "it ended too soon"
             time.sleep(0.005)
         os.kill(running.pid, signal.SIGKILL)
@@ -129,7 +129,7 @@ def test_an_interrupted_addition_goes_on_where_it_was(data: Path, tmp_path: Path
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     report = json.loads(done.stdout)

@@ -28,7 +28,7 @@ from index.operations import Delete, Operation, Put, Status
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 EXAMPLES = int(os.environ.get("EARSHOT_STATE_EXAMPLES", "25"))
 STEPS = int(os.environ.get("EARSHOT_STATE_STEPS", "30"))
-SECONDS = 20
+SECONDS = 120  # a bound for what hangs, not for what is slow
 # thousands of syncs say nothing here: where there is a file system in memory, use it
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
