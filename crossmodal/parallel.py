@@ -35,7 +35,7 @@ def in_parallel(work: Callable[[Item], Found], items: Iterable[Item]) -> Iterato
         work: Is called from several threads; BLAS inside it has one thread.
         items: What to work on; are taken as threads become free.
     """
-    with _one_blas_thread() as share, ThreadPoolExecutor(share) as pool:
+    with one_blas_thread() as share, ThreadPoolExecutor(share) as pool:
         waiting: deque[Future[Found]] = deque()
         try:
             for item in items:
@@ -63,8 +63,12 @@ _LIMIT = _Limit()
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[int]:
-    """Limit BLAS to one thread until the last to ask for it is done; give the share."""
+def one_blas_thread() -> Iterator[int]:
+    """Limit BLAS to one thread until the last to ask for it is done; give the share.
+
+    For small matrices too: threads that wait for one another turn milliseconds into
+    seconds where other processes want the same cores.
+    """
     with _LIMIT.lock:
         if not _LIMIT.holders:
             blas = _blas()
@@ -83,5 +87,7 @@ def _one_blas_thread() -> Iterator[int]:
 
 @cache
 def _blas() -> ThreadpoolController:
-    """Return the BLAS that numpy brought; to look for it takes milliseconds."""
+    """Return the BLAS that numpy and scipy brought; to look for it takes milliseconds."""
+    import scipy.linalg  # noqa: F401  (loads a BLAS of its own)
+
     return ThreadpoolController().select(user_api="blas")

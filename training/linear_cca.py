@@ -9,6 +9,7 @@ below; with the marginals of one set alone they may exceed it.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,10 +18,12 @@ from jaxtyping import Float64, Int64
 from scipy.linalg import cholesky, solve_triangular
 from scipy.sparse.linalg import LinearOperator, svds
 
+from crossmodal.parallel import one_blas_thread
 from training.moments import Rows, add_up, mean_of
 
 Penalty = Float64[np.ndarray, "_ _"]
 
+ONE_THREAD = 1200  # up to this size several threads gain nothing
 DENSE_SVD = 500  # up to this size, all singular vectors cost less than a few
 
 
@@ -155,6 +158,16 @@ def solve(
     """
     if penalties is None:
         penalties = _mean_variance(moments.left), _mean_variance(moments.right)
+    with one_blas_thread() if max(moments.cross.shape) <= ONE_THREAD else nullcontext():
+        return _solve(moments, ridge, penalties, components)
+
+
+def _solve(
+    moments: Moments,
+    ridge: float,
+    penalties: tuple[Penalty, Penalty],
+    components: int | None,
+) -> Solution:
     left_root = cholesky(moments.left + ridge * penalties[0], lower=True)
     right_root = cholesky(moments.right + ridge * penalties[1], lower=True)
     if components is None or min(moments.cross.shape) <= max(DENSE_SVD, 4 * components):

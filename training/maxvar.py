@@ -9,6 +9,7 @@ the eigenvectors of the Gram matrix of all $A_v$ side by side, $W_v = L_v^{-T} V
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -17,6 +18,8 @@ from jaxtyping import Float64
 from scipy.linalg import cholesky, eigh, solve_triangular
 
 from crossmodal.modality import Modality
+from crossmodal.parallel import one_blas_thread
+from training.linear_cca import ONE_THREAD
 from training.moments import Rows, add_up, mean_of
 
 Covariance = Float64[np.ndarray, "_ _"]
@@ -77,6 +80,12 @@ def solve_maxvar(covariances: Covariances, ridge: float, components: int) -> Sha
     Source:
         Kettenring 1971, Canonical analysis of several sets of variables.
     """
+    widths = sum(len(mean) for mean in covariances.means.values())
+    with one_blas_thread() if widths <= ONE_THREAD else nullcontext():
+        return _solve(covariances, ridge, components)
+
+
+def _solve(covariances: Covariances, ridge: float, components: int) -> Shared:
     blocks, modalities = covariances.blocks, list(covariances.means)
     roots = {m: _root(blocks[m, m], ridge) for m in modalities}
     gram = np.block(

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from training import linear_cca
 from training.linear_cca import Moments, class_pair_moments, pair_moments, solve
 
 
@@ -151,3 +153,23 @@ def test_few_directions_of_many_are_the_first_of_all(by_class: bool) -> None:
         found, expected = getattr(few, name), getattr(every, name)
         np.testing.assert_allclose(found[:, : few.rank], expected[:, : few.rank], atol=1e-6)
         assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(("largest", "threads"), [(4, {1}), (3, {2})])
+def test_small_matrices_are_solved_by_one_thread(
+    monkeypatch: pytest.MonkeyPatch, largest: int, threads: set[int]
+) -> None:
+    seen: set[int] = set()
+    factor = linear_cca.cholesky
+
+    def watched(*given: np.ndarray, **options: bool) -> np.ndarray:
+        blas = (one for one in threadpool_info() if one["user_api"] == "blas")
+        seen.update(one["num_threads"] for one in blas)
+        factored: np.ndarray = factor(*given, **options)
+        return factored
+
+    monkeypatch.setattr(linear_cca, "cholesky", watched)
+    monkeypatch.setattr(linear_cca, "ONE_THREAD", largest)
+    with threadpool_limits(2, user_api="blas"):
+        solve(pair_moments(rows(30, 4, 0), rows(30, 3, 1)), 0.1)
+    assert seen == threads
