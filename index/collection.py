@@ -15,6 +15,7 @@ from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.modality import Modality
 from index.compaction import CompactionPolicy
 from index.database import DATABASE
+from index.jobs import Jobs
 from index.loading import Model, load
 from index.lock import DirectoryLock
 from index.manifest import IndexManifest
@@ -155,6 +156,15 @@ class Collection:
             OSError: If the files cannot be written; everything is then as before.
         """
         return self._write_path().compact()
+
+    @property
+    def jobs(self) -> Jobs:
+        """The long work asked for: ``compact`` does what `compact` does.
+
+        Raises:
+            CollectionError: If it was opened for reading.
+        """
+        return self._write_path().jobs
 
     @property
     def writable(self) -> bool:

@@ -21,6 +21,7 @@ from index.database import (
     open_beside_writer,
     open_database,
 )
+from index.jobs import Job, JobState
 from index.new_items import VECTOR_TYPE, NewItem, check_item
 from index.transaction import Transaction, translated
 from index.wal import WRITING
@@ -237,6 +238,22 @@ class Store:
             flat = np.frombuffer(b"".join(raw for _, raw, _ in rows), dtype=VECTOR_TYPE)
             parts.append(flat.reshape(len(rows), dim).astype(np.float32))
         return np.concatenate(parts)
+
+    def jobs(self) -> list[Job]:
+        """Return every job, those changed longest ago first."""
+        rows = self._connection.execute(
+            "SELECT id, kind, state, progress, updated FROM jobs ORDER BY updated, id"
+        )
+        return [
+            Job(
+                id=job_id,
+                kind=kind,
+                state=JobState(state),
+                progress=json.loads(progress),
+                updated=updated,
+            )
+            for job_id, kind, state, progress, updated in rows
+        ]
 
     def damaged_vectors(self) -> list[int]:
         """Return the seq of every vector whose bytes do not match their checksum."""

@@ -26,11 +26,12 @@ BODIES: Mapping[str, Any] = {
     "/items": {"items": [{"id": "new", "vectors": {"audio": VECTOR}}]},
     "/items/{item_id}": {"vectors": {"audio": VECTOR}},
     "/items/delete": {"ids": ["absent"]},
+    "/jobs": {"kind": "compact"},
 }
 FILLS = (
-    {"direction": "audio2visual", "modality": "audio", "item_id": "i00"},
-    {"direction": "audio2smell", "modality": "smell", "item_id": "absent"},
-    {"direction": "%00", "modality": "%ff", "item_id": "%2e%2e"},
+    {"direction": "audio2visual", "modality": "audio", "item_id": "i00", "job_id": "x"},
+    {"direction": "audio2smell", "modality": "smell", "item_id": "absent", "job_id": "y"},
+    {"direction": "%00", "modality": "%ff", "item_id": "%2e%2e", "job_id": "%ff"},
 )
 QUERIES = (
     "",

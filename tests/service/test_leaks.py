@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
+from index.collection import Collection
 from service import logs
 from service.bodies import JSON, MULTIPART
 
@@ -163,12 +164,12 @@ async def test_nonsense_is_told_nothing(
     connect: Any,
     api_keys: str,
     secrets: Mapping[str, str],
-    data_directory: Path,
+    writable: Collection,
     logged: io.StringIO,
 ) -> None:
-    client = await connect(api_keys=api_keys, failed_rate=0)
+    client = await connect(writable, api_keys=api_keys, failed_rate=0)
     hidden = [*secrets.values(), *(entry.split(":")[1] for entry in api_keys.split(","))]
-    hidden += [str(data_directory), data_directory.name, str(Path.cwd())]
+    hidden += [str(writable.directory), str(writable.directory.parent), str(Path.cwd())]
     nonsense = Nonsense(seed=0)
     statuses: dict[int, int] = {}
     for _ in range(REPLIES):
