@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check fix bench image-check clean
+.PHONY: help run setup test check fix bench image-check nightly release-check clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -75,6 +75,22 @@ bench: $(MADE)/data/index/CURRENT $(VENV)/installed-dev   ## benchmarks: a table
 
 image-check: $(VENV)/installed-dev   ## lint the Dockerfiles, check the compose file, build where buildah exists
 	docker/check.sh
+
+# The suites whose length a variable sets; `make test` runs a few rounds of each.
+LONG := tests/index tests/service/test_kills.py tests/service/test_consistency.py \
+        tests/service/test_disconnects.py tests/service/test_openapi_fuzz.py
+
+nightly: CRASH_ROUNDS ?= 200
+nightly: FUZZ_EXAMPLES ?= 500
+nightly: CONSISTENCY_S ?= 600
+nightly: $(VENV)/installed-dev   ## kills, consistency and fuzzing at length: up to two hours
+	OMP_NUM_THREADS=1 EARSHOT_CI=1 EARSHOT_CRASH_ROUNDS=$(CRASH_ROUNDS) \
+	  EARSHOT_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) EARSHOT_CONSISTENCY_S=$(CONSISTENCY_S) \
+	  EARSHOT_DISCONNECTS=1000 \
+	  $(RUN) -m pytest -q $(LONG)
+
+release-check: check image-check test   ## what comes before a release: everything, and longer than a night
+	$(MAKE) nightly CRASH_ROUNDS=2000 FUZZ_EXAMPLES=2000
 
 clean:           ## remove everything that was made here
 	rm -rf $(VENV) $(MADE) build earshot.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

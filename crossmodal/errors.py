@@ -20,6 +20,7 @@ CrossmodalError
 │   └── StorageFullError         too little space is left to write
 ├── IdempotencyConflictError an idempotency key came back with another request
 ├── UnknownItemError         no stored item, or no stored vector of it, bears the id
+├── UnknownJobError          no job bears the id
 └── ConfigError              a setting is missing, unknown or out of range
 """
 
@@ -102,6 +103,10 @@ class IdempotencyConflictError(CrossmodalError):
 
 class UnknownItemError(CrossmodalError):
     """No stored item, or no stored vector of it, bears the id asked for."""
+
+
+class UnknownJobError(CrossmodalError):
+    """No job bears the id."""
 
 
 class ConfigError(CrossmodalError):

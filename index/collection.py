@@ -5,25 +5,30 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, UnknownItemError
+from crossmodal.modality import Modality
 from index.compaction import CompactionPolicy
 from index.database import DATABASE
+from index.jobs import Jobs
 from index.loading import Model, load
 from index.lock import DirectoryLock
 from index.manifest import IndexManifest
 from index.media import MediaFiles, media_type
 from index.new_items import check_item
 from index.operations import Idempotency, Operation, Put, Receipt
+from index.origin import Origin, read_origin
 from index.store import Store
 from index.view import View
 from index.write_path import INDEX, RESERVE_BYTES, WritePath, WriteSettings
 
 BUNDLE, MEDIA, STAGING = "bundle", "media", "staging"
+RECALL_TOLERANCE = 0.01  # below what was measured when a base was made
 
 
 class Collection:
@@ -53,6 +58,7 @@ class Collection:
         model = model_of(bundle)
         loaded = load(store, directory / INDEX, model, write=settings is not None)
         self._dim = model.dim
+        self._builder = loaded.builder
         self._view = loaded.builder.view
         self._degraded = loaded.degraded
         self._writing: WritePath | None = None
@@ -152,6 +158,15 @@ class Collection:
         return self._write_path().compact()
 
     @property
+    def jobs(self) -> Jobs:
+        """The long work asked for: ``compact`` does what `compact` does.
+
+        Raises:
+            CollectionError: If it was opened for reading.
+        """
+        return self._write_path().jobs
+
+    @property
     def writable(self) -> bool:
         """Whether it was opened for writing."""
         return self._writing is not None
@@ -213,6 +228,25 @@ class Collection:
         self._store.close()
         self._lock.release()
 
+    def least_recall(self, modality: Modality) -> float:
+        """Return the part of the ten best that a search must find: 1 if it is exact."""
+        base = self._builder.manifest.bases[modality]
+        return 1.0 if base.recall is None else base.recall - RECALL_TOLERANCE
+
+    @property
+    def made_from(self) -> Origin | None:
+        """The model and the write that it was made from, if from another collection.
+
+        Raises:
+            CollectionError: If the note of that is damaged.
+        """
+        return read_origin(self.directory)
+
+    @property
+    def media_files(self) -> MediaFiles:
+        """Where its media are kept."""
+        return self._media
+
     def media(self, item_id: str) -> tuple[Path, str]:
         """Return an item's media file and its media type, as its content shows.
 
@@ -230,7 +264,7 @@ class Collection:
 
     def info(self) -> Mapping[str, Any]:
         """Return what the collection holds, as JSON values."""
-        view, manifest = self.view, self.bundle.manifest
+        view, manifest, origin = self.view, self.bundle.manifest, self.made_from
         return {
             "items": len(view.items),
             "galleries": {
@@ -240,6 +274,7 @@ class Collection:
                 }
                 for modality in sorted(view.shelves)
             },
+            "bases": self._builder.gallery_facts(),
             "unserved": dict(view.unserved),
             "labels": dict(view.labels),
             "splits": dict(view.splits),
@@ -249,6 +284,7 @@ class Collection:
             "model_id": view.model_id,
             "view_seq": view.seq,
             "version": view.version,
+            "made_from": origin and asdict(origin),
             "degraded": self.degraded,
         }
 

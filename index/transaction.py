@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import zlib
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple
 
 from crossmodal.errors import CollectionError, DataError, StorageFullError
 from index.database import last_seq
+from index.jobs import Job
 from index.new_items import VECTOR_TYPE, CheckedItem
 
 _COMMITTED = 1
@@ -118,6 +121,18 @@ class Transaction:
     def forget_replies(self, now: float) -> None:
         """Forget the replies that have expired."""
         self._connection.execute("DELETE FROM idem WHERE expires <= ?", (now,))
+
+    def keep_job(self, job: Job) -> None:
+        """Store a job, in place of what was known of it."""
+        progress = json.dumps(dict(job.progress))
+        self._connection.execute(
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?)",
+            (job.id, job.kind, job.state, progress, job.updated),
+        )
+
+    def forget_jobs(self, ids: Sequence[str]) -> None:
+        """Forget jobs."""
+        self._connection.executemany("DELETE FROM jobs WHERE id = ?", [(i,) for i in ids])
 
     def forget_log(self, up_to: int) -> None:
         """Drop log rows up to a number; the counter goes on from where it is."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from index.compaction import CompactionPolicy, Compactor, compact
 from index.database import DATABASE
 from index.group import CheckedPut, Submission
+from index.jobs import Job, Jobs
 from index.loading import Model
 from index.manifest import IndexManifest, oldest_kept
 from index.media import MediaFiles
@@ -95,6 +97,9 @@ class WritePath:
         )
         if degraded is not None:
             self._compactor.request()
+        self.jobs = Jobs(
+            self._writer.run(store.jobs), {"compact": self._compact}, self._keep_job
+        )
 
     def submit(
         self, operations: tuple[Operation, ...], idempotency: Idempotency | None
@@ -124,6 +129,7 @@ class WritePath:
 
     def close(self) -> None:
         """Finish what was submitted and end the threads."""
+        self.jobs.close()
         self._compactor.close()
         self._writer.close()
 
@@ -140,6 +146,19 @@ class WritePath:
             claimed.append(item.media_sha256)
         return CheckedPut(check_item(item, self._model.dim), operation.replace)
 
+    def _compact(self) -> Mapping[str, Any]:
+        manifest = self.compact()
+        vectors = {str(m): base.count for m, base in manifest.bases.items()}
+        return {"seq": manifest.seq, "vectors": vectors}
+
+    def _keep_job(self, job: Job, forgotten: Sequence[str]) -> None:
+        def keep() -> None:
+            with self._store.transaction("") as transaction:
+                transaction.keep_job(job)
+                transaction.forget_jobs(forgotten)
+
+        self._writer.run(keep)
+
     def _compact_in_time(self) -> None:
         if self._settings.policy.asks_for(self._builder):
             self._compactor.request_soon()
@@ -152,8 +171,10 @@ class WritePath:
             self._directory / DATABASE,
             index,
             self._model,
+            self._settings.policy.bases,
             publish_view=self._publish,
             reached=self._settings.reached,
+            stopped=lambda: self._compactor.stopped,
         )
         if self.degraded is not None:
             _log.warning("index rebuilt from the store")

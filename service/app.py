@@ -23,6 +23,7 @@ from service.routes import (
     evaluate,
     health,
     items,
+    jobs,
     media,
     metrics,
     reference,
@@ -32,6 +33,7 @@ from service.routes import (
 from service.routes import (
     collection as collection_route,
 )
+from service.routes.jobs import JobRequest
 from service.routes.page import add_page
 from service.runtime import Runtime
 from service.settings import Settings, read_settings
@@ -53,6 +55,7 @@ ROUTERS = (
     evaluate.router,
     items.router,
     writes.router,
+    jobs.router,
     collection_route.router,
     health.router,
     metrics.router,
@@ -123,7 +126,12 @@ def _describe(app: FastAPI) -> None:
             )
             app.openapi_schema = documentation.complete(
                 schema,
-                (EvaluationRequest, schemas.FieldError, *item_documentation.MODELS),
+                (
+                    EvaluationRequest,
+                    JobRequest,
+                    schemas.FieldError,
+                    *item_documentation.MODELS,
+                ),
             )
         return app.openapi_schema
 

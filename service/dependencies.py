@@ -47,6 +47,7 @@ def require(role: Role) -> Callable[[Request], Awaitable[None]]:
 
 READ = require(Role.READ)
 WRITE = require(Role.WRITE)
+ADMIN = require(Role.ADMIN)
 
 
 def _check_key(service: Runtime, scope: Scope, role: Role) -> None:

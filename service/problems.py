@@ -69,6 +69,7 @@ CODE_OF: Mapping[type[BaseException], str] = {
     errors.ShapeError: "bad-vector",
     errors.ModalityError: "unknown-modality",
     errors.UnknownItemError: "not-found",
+    errors.UnknownJobError: "not-found",
     errors.ModelMismatchError: "model-mismatch",
     errors.IdempotencyConflictError: "idempotency-conflict",
     errors.StorageFullError: "storage-full",
@@ -82,7 +83,7 @@ CODE_OF: Mapping[type[BaseException], str] = {
 SPEAKING = (errors.MediaError, errors.ShapeError)
 DETAILS: Mapping[str, str] = {
     "unknown-modality": "expected modalities and directions that GET /collection lists",
-    "not-found": "no such route, item, stored vector or media file",
+    "not-found": "no such route, item, stored vector, media file or job",
     "busy": "every place is taken; try again shortly",
     "model-mismatch": "rebuild the collection with the bundle it is served with",
     "idempotency-conflict": "this key was used for another request; take a new one",

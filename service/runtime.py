@@ -13,6 +13,7 @@ from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchErr
 from crossmodal.media.decoder import Decoder
 from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
+from index.compaction import CompactionPolicy
 from service import logs
 from service.admission import Lane
 from service.gauges import Gauges
@@ -169,7 +170,11 @@ class Runtime:
     def _open_collection(self) -> Collection:
         if self.settings.data is None:
             raise CollectionError("no data directory; set EARSHOT_DATA or pass --data")
-        return Collection.open(self.settings.data, write=not self.settings.read_only)
+        return Collection.open(
+            self.settings.data,
+            write=not self.settings.read_only,
+            policy=CompactionPolicy(tail=self.settings.compaction_tail),
+        )
 
     def _block(self, error: CrossmodalError) -> None:
         self.failed = error

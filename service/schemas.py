@@ -204,6 +204,29 @@ class DeletedReply(Reply):
     request_id: str
 
 
+class JobReply(Reply):
+    """One piece of long work; ``updated`` is in Unix seconds."""
+
+    id: str
+    kind: str
+    state: Literal["queued", "running", "done", "failed"]
+    progress: dict[str, Any] = Field(description="what it came to, or an `error`")
+    updated: float
+
+
+class JobWithIdReply(JobReply):
+    """One piece of long work, asked for by its id."""
+
+    request_id: str
+
+
+class JobsReply(Reply):
+    """The jobs that are kept, newest first."""
+
+    jobs: list[JobReply]
+    request_id: str
+
+
 class ConfidenceReply(Reply):
     """How a direction's probabilities of relevance were fitted."""
 

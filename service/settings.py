@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     data: Path | None = None
     api_keys: str = Field(default="", repr=False)
     read_only: bool = Field(default=False, description="serve, and change nothing")
+    compaction_tail: Count = Field(
+        default=10_000, description="fresh vectors beside a base"
+    )
     collection_name: str | None = None
     cors_origins: str = ""
     trusted_proxies: str = ""

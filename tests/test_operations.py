@@ -16,7 +16,7 @@ from service.settings import _FOREIGN, Settings
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 CAPACITY = json.loads((ROOT / "docs" / "results" / "capacity.json").read_text())
-COMMANDS = sorted(set(re.findall(r"python -m (index|service) ([a-z]+)", GUIDE)))
+COMMANDS = sorted(set(re.findall(r"python -m (index|service) ([a-z-]+)", GUIDE)))
 
 
 @pytest.mark.parametrize("package", ["index", "service"])
@@ -31,7 +31,7 @@ def test_every_command_it_names_exists(package: str) -> None:
         check=True,
         timeout=120,
     ).stdout
-    assert named <= set(re.findall(r"[a-z]+", helped))
+    assert named <= set(re.findall(r"[a-z-]+", helped))
 
 
 def test_every_setting_it_names_exists() -> None:

@@ -31,7 +31,7 @@ def harness(data: Path, *arguments: str) -> str:
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=30 + 10 * ROUNDS,
+        timeout=300 + 30 * ROUNDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
     return done.stdout

@@ -111,7 +111,7 @@ def traced(data: Path, tmp_path: Path) -> list[Call]:
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     with trace.open() as lines:

@@ -28,7 +28,7 @@ from index.operations import Delete, Operation, Put, Status
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 EXAMPLES = int(os.environ.get("EARSHOT_STATE_EXAMPLES", "25"))
 STEPS = int(os.environ.get("EARSHOT_STATE_STEPS", "30"))
-SECONDS = 20
+SECONDS = 120  # a bound for what hangs, not for what is slow
 # thousands of syncs say nothing here: where there is a file system in memory, use it
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
@@ -133,19 +133,33 @@ class CollectionMachine(RuleBasedStateMachine):
         k=st.integers(1, 60),
         offset=st.integers(0, 5),
         exact=st.booleans(),
+        wanted=st.one_of(st.none(), COLORS),
     )
     def search(
-        self, query: list[float], modality: Modality, k: int, offset: int, exact: bool
+        self,
+        query: list[float],
+        modality: Modality,
+        k: int,
+        offset: int,
+        exact: bool,
+        wanted: str | None,
     ) -> None:
         row = normalize(np.array([query]))
-        (hits,) = self.collection.view.search(modality, row, k, offset=offset, exact=exact)
+        (hits,) = self.collection.view.search(
+            modality,
+            row,
+            k,
+            offset=offset,
+            exact=exact,
+            filter=(wanted and Filter(must=(Clause("color", "eq", wanted),))) or None,
+        )
         scores = {
             item_id: max(
                 round(float(score), 9)
                 for score in rows[modality].astype(np.float64) @ row[0].astype(np.float64)
             )
-            for item_id, (_, _, rows) in self.model.items()
-            if modality in rows
+            for item_id, (_, color, rows) in self.model.items()
+            if modality in rows and wanted in (None, color)
         }
         ranking = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
         expected = ranking[offset : offset + k]

@@ -42,7 +42,9 @@ class Row(NamedTuple):
 
     @property
     def url(self) -> str:
-        filled = self.path.format(direction="audio2visual", modality="audio", item_id="i00")
+        filled = self.path.format(
+            direction="audio2visual", modality="audio", item_id="i00", job_id="none"
+        )
         return f"{filled}/index.html" if filled == "/web" else filled
 
 
@@ -107,7 +109,9 @@ async def check(client: httpx.AsyncClient, column: str, proof: list[Any]) -> Non
             elif (method, path) not in table:
                 continue  # another operation of the same place, with a row of its own
             elif table[method, path][column] == "in":
-                assert reply.status_code not in (401, 403, 404, 405), cell
+                # the names of jobs are random: there is none to ask for
+                missing = () if path == "/jobs/{job_id}" else (404,)
+                assert reply.status_code not in (401, 403, 405, *missing), cell
             else:
                 assert reply.status_code == int(table[method, path][column]), cell
                 assert reply.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,69 @@
+"""Starts the service, changed in one way if a mutant is named."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from index import writer
+from index.group import Submission
+from index.operations import ItemResult, Receipt, Status
+from index.view import View
+from index.view_builder import ViewBuilder
+from service import __main__
+from service.routes import writes
+
+
+def answer_before_commit() -> None:
+    """Let the writer answer first and write later."""
+    write = writer.Writer._write
+
+    def hasty(self: writer.Writer, group: Sequence[Submission]) -> None:
+        held = []
+        for submission in group:
+            results = [
+                ItemResult(item_id, Status.DELETED, None)
+                for operation in submission.operations
+                for item_id in getattr(operation, "ids", ())
+            ] + [
+                ItemResult(operation.checked.item.id, Status.REPLACED, None)
+                for operation in submission.operations
+                if hasattr(operation, "checked")
+            ]
+            submission.done.set_result(Receipt(seq=self._builder.view.seq, results=results))
+            held.append(Submission(submission.operations, submission.idempotency))
+        time.sleep(0.2)
+        write(self, held)
+
+    writer.Writer._write = hasty  # type: ignore[method-assign]
+
+
+def forget_keys() -> None:
+    """Let no request be known again."""
+    writes.idempotency = lambda *_: None  # type: ignore[assignment]
+
+
+def lack_a_write() -> None:
+    """Let views say that they are newer than they are."""
+    advance = ViewBuilder.advance
+
+    def late(self: ViewBuilder, changes: Sequence[Any], seq: int, unserved: Any) -> View:
+        return advance(self, changes[:-1], seq, unserved)
+
+    ViewBuilder.advance = late  # type: ignore[method-assign]
+
+
+MUTANTS: Mapping[str, Callable[[], None]] = {
+    "": lambda: None,
+    "answer before commit": answer_before_commit,
+    "forget keys": forget_keys,
+    "views lack a write": lack_a_write,
+}
+
+if __name__ == "__main__":
+    mutant, data = sys.argv[1:]
+    MUTANTS[mutant]()
+    sys.argv = ["service", "serve", "--data", data]
+    __main__.app()

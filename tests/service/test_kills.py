@@ -1,0 +1,120 @@
+"""A service that is killed while clients write: nothing acknowledged may be missing.
+
+The oracle is what the clients were told. ``EARSHOT_CRASH_ROUNDS`` sets how often.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.service.kills.clients import CLIENTS, Client, History
+from tests.service.kills.examination import examine, stored
+from tests.service.kills.process import Service
+
+ROUNDS = int(os.environ.get("EARSHOT_CRASH_ROUNDS", "8"))
+SETTINGS = {"WORKERS": 2, "COMPACTION_TAIL": 20}
+LONGEST_END_S = 10.0
+
+
+class Rounds:
+    """Rounds of writing and ending over one data directory."""
+
+    def __init__(self, data: Path, *, mutant: str = "", seed: int = 0) -> None:
+        """Start the first service."""
+        self._data = data
+        self._mutant = mutant
+        self._seed = seed
+        self.history = History()
+        self.service = Service(data, mutant=mutant, **SETTINGS)
+        with httpx.Client(base_url=self.service.url, timeout=60) as http:
+            self._base: dict[str, Any] = dict(stored(http))
+
+    def play(self, number: int, end: str) -> list[str]:
+        """Let clients write, end the service so, start it anew; return what is wrong."""
+        rng = random.Random(f"{self._seed} {number}")
+        lock = threading.Lock()
+        seed = self._seed * 1000 + number
+        clients = [
+            Client(n, self.service.url, self.history, lock, seed) for n in range(CLIENTS)
+        ]
+        before = self.history.acknowledged
+        for client in clients:
+            client.start()
+        deadline = time.monotonic() + 30
+        while self.history.acknowledged < before + 5 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.8))
+        wrong = []
+        if end == "terminate":
+            took_s = self.service.terminate()
+            if took_s > LONGEST_END_S:
+                wrong.append(f"ending took {took_s:.1f} s")
+        else:
+            self.service.kill(group=end == "kill the group")
+        for client in clients:
+            client.stop.set()
+            client.join(60)
+            if unforeseen := client.statuses - {200, 201, 404, 429, 503}:
+                wrong.append(f"statuses {unforeseen}")
+        if left := self.service.survivors():
+            wrong.append(f"processes {left} survive")
+        self.service = Service(self._data, mutant=self._mutant, **SETTINGS)
+        more, found = examine(self.service.url, self.history, self._base)
+        wrong += self.history.wrong + more + list(self._files())
+        self.history.settle(found)
+        return wrong
+
+    def _files(self) -> list[str]:
+        wrong = []
+        if list((self._data / "staging").iterdir()):
+            wrong.append("something is left in staging")
+        if list((self._data / "index").glob("*.bad*")):
+            wrong.append("an index file was damaged")
+        return wrong
+
+    def compacted(self) -> bool:
+        """Tell whether index files were made anew since the beginning."""
+        bases = (self._data / "index").glob("base-audio-*.faiss")
+        return max(int(path.stem.split("-")[2]) for path in bases) > 100
+
+
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_and_nothing_deleted_returns(copied: Path) -> None:
+    rounds = Rounds(copied)
+    try:
+        for number in range(ROUNDS):
+            end = "kill the group" if number % 4 else "kill the parent"
+            assert rounds.play(number, end) == [], f"round {number}"
+        assert rounds.history.acknowledged >= 5 * ROUNDS
+        assert rounds.compacted()
+        print(f"{ROUNDS} rounds, {rounds.history.acknowledged} acknowledged")
+    finally:
+        rounds.service.kill()
+
+
+@pytest.mark.slow
+def test_told_to_end_it_answers_what_it_took_and_loses_nothing(copied: Path) -> None:
+    rounds = Rounds(copied, seed=1)
+    try:
+        for number in range(max(2, ROUNDS // 4)):
+            assert rounds.play(number, "terminate") == [], f"round {number}"
+    finally:
+        rounds.service.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", ["answer before commit", "forget keys"])
+def test_a_service_that_breaks_its_word_is_found_out(copied: Path, mutant: str) -> None:
+    rounds = Rounds(copied, mutant=mutant, seed=2)
+    try:
+        assert any(rounds.play(number, "kill the group") for number in range(6))
+    finally:
+        rounds.service.kill()
