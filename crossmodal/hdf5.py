@@ -53,7 +53,7 @@ def numbers(
     if array.dtype == np.uint8:
         array = dequantized(array, quantization)
     with np.errstate(over="ignore"):  # what overflows is reported as not finite
-        single: np.ndarray = array.astype(np.float32)
+        single: np.ndarray = array.astype(np.float32, copy=False)
     within_row = tuple(range(1, single.ndim))
     finite = np.isfinite(single).all(axis=within_row)
     if not finite.all():

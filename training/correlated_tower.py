@@ -15,7 +15,7 @@ from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.linear_cca import Moments, Solution, solve
 from training.methods.method import Towers
-from training.towers import Features, Standardizer, unit_norm
+from training.towers import Features, Standardizer, in_parts, unit_norm
 
 Outputs = Mapping[Modality, Float64[np.ndarray, "_ _"]]
 
@@ -73,7 +73,7 @@ def outputs_of(towers: Towers, features: Mapping[Modality, Tensor]) -> Outputs:
     found = {}
     for modality, tower in towers.items():
         correlated = cast(CorrelatedTower, tower).eval()
-        parts = torch.split(features[modality], BATCH)
+        parts = in_parts(features[modality], BATCH)
         outputs = torch.cat([correlated.outputs(part) for part in parts])
         found[modality] = outputs.double().cpu().numpy()
     return found

@@ -27,6 +27,12 @@ def unit_norm(rows: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
     return rows / norms.clamp(min=SMALLEST_NORM)
 
 
+def in_parts(features: Float32[Tensor, "..."], rows: int) -> tuple[Tensor, ...]:
+    """Split features into parts of so many rows, or, of sequences, of as many steps."""
+    steps = features.shape[1] if features.ndim == 3 else 1
+    return torch.split(features, max(1, rows // steps))
+
+
 def squared_lift(posterior: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch 1"]:
     r"""Return $1 - \sum_c p_c^2$ of probabilities, exact also where one is nearly 1."""
     rest = torch.topk(posterior, posterior.shape[1]).values[:, 1:]

@@ -17,6 +17,7 @@ from crossmodal.metrics.search import Search
 from crossmodal.modality import Direction, Modality, directions
 from crossmodal.relevance import Codes
 from training.data import UNLABELED, TrainingData
+from training.towers import in_parts
 
 Embedded = Mapping[Modality, Float32[np.ndarray, "_ dim"]]
 PerQuery = Float64[np.ndarray, "queries"]
@@ -47,7 +48,7 @@ def embed(towers: Mapping[Modality, nn.Module], data: TrainingData) -> Embedded:
         tower = towers[modality].eval()
         device = next((t.device for t in tower.state_dict().values()), torch.device("cpu"))
         features = torch.from_numpy(data.features[modality])
-        parts = [tower(part.to(device)).cpu() for part in torch.split(features, BATCH)]
+        parts = [tower(part.to(device)).cpu() for part in in_parts(features, BATCH)]
         embedded[modality] = torch.cat(parts).numpy()
     return embedded
 

@@ -7,6 +7,7 @@ from training.towers import (
     ProjectionTower,
     StandardizedRows,
     Standardizer,
+    in_parts,
     squared_lift,
     unit_norm,
 )
@@ -15,6 +16,24 @@ from training.towers import (
 def test_rows_are_scaled_to_unit_norm() -> None:
     found = unit_norm(torch.tensor([[3.0, 4.0], [-1e-6, 0.0]]))
     assert torch.allclose(found, torch.tensor([[0.6, 0.8], [-1.0, 0.0]]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "sizes"),
+    [
+        ((5, 2), 2, [2, 2, 1]),
+        ((5, 3, 2), 6, [2, 2, 1]),
+        ((2, 9, 2), 4, [1, 1]),
+        ((3, 2), 8, [3]),
+    ],
+)
+def test_parts_hold_so_many_rows_or_steps(
+    shape: tuple[int, ...], rows: int, sizes: list[int]
+) -> None:
+    features = torch.arange(float(np.prod(shape))).reshape(shape)
+    parts = in_parts(features, rows)
+    assert [len(part) for part in parts] == sizes
+    assert torch.equal(torch.cat(parts), features)
 
 
 def test_standardizer_gives_its_own_data_mean_zero_and_deviation_one() -> None:
