@@ -1,7 +1,7 @@
 """Run every benchmark in a process of its own; table on stdout, JSON under var/bench.
 
-``large_evaluation`` takes minutes, ``methods`` up to half an hour and its own options:
-they run only where they are named.
+``kernel_accuracy`` and ``large_evaluation`` take minutes, ``methods`` up to half an hour
+and its own options: they run only where they are named.
 """
 
 import json
@@ -15,8 +15,8 @@ from rich.table import Table
 
 from crossmodal.machine import machine
 
-BENCHMARKS = ("capacity", "evaluation", "uploads", "vectors")
-NAMED = ("large_evaluation",)
+BENCHMARKS = ("capacity", "evaluation", "uploads", "vectors", "writes")
+NAMED = ("kernel_accuracy", "large_evaluation")
 OUT = Path("var/bench")
 
 

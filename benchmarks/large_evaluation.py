@@ -10,7 +10,7 @@ import sys
 import time
 
 from benchmarks.evaluation import CLASSES, DIM, embedded_clips, peak_memory_mb
-from benchmarks.machine import machine
+from crossmodal.machine import machine
 from crossmodal.metrics.card import evaluate_direction
 from crossmodal.modality import Direction, Modality
 

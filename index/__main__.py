@@ -14,10 +14,12 @@ from rich.text import Text
 
 from crossmodal import console
 from crossmodal.console import Format
+from index import generation
+from index.add import add as add_to_collection
 from index.backup import back_up
-from index.build import EVERY_SPLIT
 from index.build import build as build_collection
 from index.collection import Collection
+from index.sourcing import EVERY_SPLIT
 from index.verify import verify as verify_collection
 
 app = typer.Typer(
@@ -91,6 +93,59 @@ def info(directory: Data, output: FormatOption = Format.TABLE) -> None:
 
 
 @app.command()
+def add(
+    source: Annotated[
+        Path, typer.Argument(help="Media folder, manifest or features file.")
+    ],
+    data: Annotated[Path, typer.Option(help="Data directory to add to.")],
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="The bundle meant, to be compared with the directory's own."),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Features of the clips, as prepared; saves decoding them again."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, val, test or all.")] = EVERY_SPLIT,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
+    ] = None,
+    media: Annotated[bool, typer.Option(help="Copy the media, to play results.")] = True,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Embed stored items anew.")
+    ] = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Embed more with the directory's own bundle, and store what is not there yet.
+
+    Each item is durable once it is stored: after an interruption, the same command goes
+    on where it was.
+    """
+    report = add_to_collection(
+        data,
+        source,
+        bundle=bundle,
+        features=features,
+        split=split,
+        workers=workers,
+        keep_media=media,
+        replace=replace,
+        progress=console.progress,
+    )
+    for skipped in report.skipped:
+        console.note(f"skipped {skipped.item_id}: {skipped.reason}")
+    if output is Format.JSON:
+        skips = [skipped._asdict() for skipped in report.skipped]
+        console.print_json(asdict(report) | {"data": str(data), "skipped": skips})
+        return
+    console.note(
+        f"{report.added} items added, {report.replaced} replaced, {report.existing} were "
+        f"there, {len(report.skipped)} left out, in {report.seconds:.1f} s"
+    )
+    print(data)
+
+
+@app.command()
 def compact(directory: Data, output: FormatOption = Format.TABLE) -> None:
     """Make the index files anew from everything stored."""
     with Collection.open(directory, write=True) as collection:
@@ -116,6 +171,47 @@ def backup(
         return
     console.note(f"{made.items} items and {made.media} media files, up to write {made.seq}")
     print(out)
+
+
+@app.command("catch-up")
+def catch_up(
+    directory: Data,
+    bundle: Annotated[Path, typer.Option(help="The other bundle.")],
+    out: Annotated[Path, typer.Option(help="The generation: a data directory.")],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
+    ] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Embed the media of DIR by another bundle into a data directory beside it.
+
+    DIR may be served and written to meanwhile; run it again to bring over what was
+    written since. ``switch`` then lets the two change places.
+    """
+    done = generation.catch_up(
+        directory, bundle, out, workers=workers, progress=console.progress
+    )
+    for skipped in done.skipped:
+        console.note(f"skipped {skipped.item_id}: {skipped.reason}")
+    if output is Format.JSON:
+        skips = [skipped._asdict() for skipped in done.skipped]
+        console.print_json(asdict(done) | {"out": str(out), "skipped": skips})
+        return
+    console.note(f"{done.embedded} items embedded, {done.deleted} deleted")
+    print(out)
+
+
+@app.command()
+def switch(
+    directory: Data,
+    made: Annotated[Path, typer.Argument(metavar="GENERATION", help="What catch-up made.")],
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Though items may be missing.")
+    ] = False,
+) -> None:
+    """Let DIR and a generation change places in one step; again, to go back."""
+    generation.switch(directory, made, partial=partial)
+    print(directory)
 
 
 @app.command()

@@ -6,37 +6,36 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from crossmodal.bundle import MANIFEST, Bundle
 from crossmodal.durable import sync_directory, write_bytes
 from crossmodal.errors import ConfigError, DataError
-from crossmodal.faults import naming
-from crossmodal.features import FeaturesFile, read_features
-from crossmodal.items import SPLITS, SourceItem
 from crossmodal.modality import Modality
-from crossmodal.sources import read_source
+from index.bases import BaseSettings, make_galleries
 from index.collection import BUNDLE, MEDIA, STAGING, model_of
 from index.database import DATABASE
-from index.known_features import KnownFeatures
-from index.loading import read_galleries
+from index.loading import read_vectors
 from index.lock import LOCK, DirectoryLock
 from index.manifest import publish
 from index.media import MediaFiles
 from index.new_items import NewItem
-from index.source_features import embed_tables, served_tables
-from index.source_media import Skipped, embed_media
+from index.source_media import Skipped
+from index.sourcing import (
+    EVERY_SPLIT,
+    Progress,
+    Sourcing,
+    check_split,
+    embed_source,
+    known_features,
+    silent,
+)
 from index.store import Store
 from index.write_path import INDEX
 
-EVERY_SPLIT = "all"
 ITEMS_PER_COMMIT = 256
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-
-Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +48,6 @@ class BuildReport:
     vectors: Mapping[Modality, int]
     skipped: tuple[Skipped, ...]
     seconds: float
-
-
-@contextmanager
-def silent(description: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show no progress."""
-    yield lambda: None
 
 
 def build(
@@ -94,20 +87,25 @@ def build(
         CollectionLockedError: If the directory to be replaced is in use.
     """
     started = time.monotonic()
-    if split not in (*SPLITS, EVERY_SPLIT):
-        raise ConfigError(f"split must be {', '.join(SPLITS)} or all, got {split!r}")
+    check_split(split)
     held = _hold(out, replace=replace)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         try:
-            bundle = _copy_bundle(Bundle.open(bundle_dir), work / BUNDLE)
-            known = _known_features(features, bundle) if features else None
-            cores = len(os.sched_getaffinity(0))
-            plan = _Plan(bundle, split, workers or cores, progress, known)
+            bundle = copy_bundle(Bundle.open(bundle_dir), work / BUNDLE)
+            sourcing = Sourcing(
+                bundle=bundle,
+                split=split,
+                workers=workers,
+                progress=progress,
+                known=known_features(features, bundle) if features else None,
+            )
             media = MediaFiles(work / MEDIA, work / STAGING) if keep_media else None
-            items, vectors, skipped = _fill(work, bundle, _outcomes(source, plan, media))
-            _sync_tree(work)
+            items, vectors, skipped = _fill(
+                work, bundle, embed_source(source, sourcing, media)
+            )
+            sync_tree(work)
             _put_in_place(work, out)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -122,62 +120,6 @@ def build(
         skipped=skipped,
         seconds=time.monotonic() - started,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    bundle: Bundle
-    split: str
-    workers: int
-    progress: Progress
-    known: KnownFeatures | None
-
-
-def _known_features(path: Path, bundle: Bundle) -> KnownFeatures:
-    with naming(path):
-        known = KnownFeatures(served_tables(read_features(path), bundle))
-    if not len(known):
-        raise DataError(
-            f"{path}: no row says which file it was computed from; it was not prepared "
-            "from media, or by an older version"
-        )
-    return known
-
-
-def _outcomes(
-    source: Path, plan: _Plan, media: MediaFiles | None
-) -> Iterator[NewItem | Skipped]:
-    if _is_features_file(source):
-        with naming(source):
-            yield from _from_features(read_features(source), plan)
-    else:
-        yield from _from_media(read_source(source), plan, media)
-
-
-def _from_features(data: FeaturesFile, plan: _Plan) -> Iterator[NewItem | Skipped]:
-    part = data.of_split(plan.split)
-    total = sum(len(table) for table in served_tables(part, plan.bundle).values())
-    if not total:
-        raise DataError(f"no row belongs to split {plan.split}")
-    with plan.progress("Embedding features", total) as advance:
-        yield from embed_tables(part, plan.bundle, workers=plan.workers, advance=advance)
-
-
-def _from_media(
-    items: list[SourceItem], plan: _Plan, media: MediaFiles | None
-) -> Iterator[NewItem | Skipped]:
-    wanted = [item for item in items if plan.split in (EVERY_SPLIT, item.split)]
-    if not wanted:
-        raise DataError(f"no item belongs to split {plan.split}")
-    with plan.progress("Embedding clips", len(wanted)) as advance:
-        yield from embed_media(
-            wanted,
-            plan.bundle,
-            media=media,
-            workers=plan.workers,
-            advance=advance,
-            known=plan.known,
-        )
 
 
 def _fill(
@@ -209,21 +151,15 @@ def _fill(
             raise DataError(f"nothing could be embedded; the first: {skipped[0].reason}")
         index = work / INDEX
         index.mkdir()
-        galleries = read_galleries(store, model)
+        galleries = make_galleries(read_vectors(store, model), BaseSettings())
         publish(index, galleries, seq=store.seq, model_id=model.id)
     finally:
         store.close()
     return count, {m: len(gallery) for m, gallery in galleries.items()}, tuple(skipped)
 
 
-def _is_features_file(source: Path) -> bool:
-    if not source.is_file():
-        return False
-    with source.open("rb") as file:
-        return file.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC
-
-
-def _copy_bundle(bundle: Bundle, directory: Path) -> Bundle:
+def copy_bundle(bundle: Bundle, directory: Path) -> Bundle:
+    """Copy a bundle's files durably and return the copy, opened."""
     directory.mkdir()
     for name in (*bundle.manifest.files, MANIFEST):
         write_bytes(directory / name, (bundle.directory / name).read_bytes())
@@ -247,7 +183,8 @@ def _hold(out: Path, *, replace: bool) -> DirectoryLock | None:
     return DirectoryLock(out, write=True)
 
 
-def _sync_tree(work: Path) -> None:
+def sync_tree(work: Path) -> None:
+    """Complete a data directory and make all of its names survive a power cut."""
     (work / LOCK).touch()
     (work / STAGING).mkdir(exist_ok=True)
     for directory, _, _ in os.walk(work):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -11,6 +12,7 @@ from typing import Any
 
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, UnknownItemError
+from crossmodal.modality import Modality
 from index.compaction import CompactionPolicy
 from index.database import DATABASE
 from index.jobs import Jobs
@@ -25,6 +27,8 @@ from index.view import View
 from index.write_path import INDEX, RESERVE_BYTES, WritePath, WriteSettings
 
 BUNDLE, MEDIA, STAGING = "bundle", "media", "staging"
+ORIGIN = "origin.json"
+RECALL_TOLERANCE = 0.01  # below what was measured when a base was made
 
 
 class Collection:
@@ -54,6 +58,7 @@ class Collection:
         model = model_of(bundle)
         loaded = load(store, directory / INDEX, model, write=settings is not None)
         self._dim = model.dim
+        self._builder = loaded.builder
         self._view = loaded.builder.view
         self._degraded = loaded.degraded
         self._writing: WritePath | None = None
@@ -223,6 +228,22 @@ class Collection:
         self._store.close()
         self._lock.release()
 
+    def least_recall(self, modality: Modality) -> float:
+        """Return the part of the ten best that a search must find: 1 if it is exact."""
+        base = self._builder.manifest.bases[modality]
+        return 1.0 if base.recall is None else base.recall - RECALL_TOLERANCE
+
+    @property
+    def made_from(self) -> Mapping[str, Any] | None:
+        """Which model's collection this one was made from, and up to which write."""
+        note = self.directory / ORIGIN
+        return json.loads(note.read_bytes()) if note.is_file() else None
+
+    @property
+    def media_files(self) -> MediaFiles:
+        """Where its media are kept."""
+        return self._media
+
     def media(self, item_id: str) -> tuple[Path, str]:
         """Return an item's media file and its media type, as its content shows.
 
@@ -250,6 +271,7 @@ class Collection:
                 }
                 for modality in sorted(view.shelves)
             },
+            "bases": self._builder.gallery_facts(),
             "unserved": dict(view.unserved),
             "labels": dict(view.labels),
             "splits": dict(view.splits),
@@ -259,6 +281,7 @@ class Collection:
             "model_id": view.model_id,
             "view_seq": view.seq,
             "version": view.version,
+            "made_from": self.made_from,
             "degraded": self.degraded,
         }
 

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossmodal.errors import CollectionError, ConfigError
-from index.flat import FlatGallery
+from index.bases import BaseSettings, make_galleries
 from index.item_map import ItemMap
-from index.loading import Model, rows_of
+from index.loading import Model, read_vectors, rows_of
 from index.manifest import IndexManifest, publish
 from index.shelf import Shelf
 from index.store import Store
@@ -29,15 +29,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactionPolicy:
-    """When bases are made anew: by how much was written since they were made.
+    """When bases are made anew, by how much was written since, and which.
 
     Attributes:
         tail: So many vectors beside a base are searched one by one at most.
         deleted: The part of a base that may be deleted.
+        bases: What decides the kind of a base.
     """
 
     tail: int = 10_000
     deleted: float = 0.2
+    bases: BaseSettings = field(default_factory=BaseSettings)
 
     def __post_init__(self) -> None:
         if self.tail < 1 or not 0 < self.deleted <= 1:
@@ -88,6 +90,11 @@ class Compactor:
             with suppress(CollectionError):
                 self.request()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a base that takes long should be given up."""
+        return self._closed
+
     def close(self) -> None:
         """End the thread after the compactions asked for."""
         with self._lock:
@@ -116,9 +123,11 @@ def compact(
     database: Path,
     index: Path,
     model: Model,
+    settings: BaseSettings,
     *,
     publish_view: Callable[[View], None],
     reached: Callable[[str], None] = lambda point: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> IndexManifest:
     """Make bases of everything stored and let the next view stand on them.
 
@@ -133,7 +142,16 @@ def compact(
     try:
         reader = Store.open_beside_writer(database)
         try:
-            base = make_base(reader, index, view.seq, items, model, reached)
+            base = make_base(
+                reader,
+                index,
+                view.seq,
+                items,
+                model,
+                settings,
+                reached=reached,
+                stopped=stopped,
+            )
         finally:
             reader.close()
     except BaseException:
@@ -150,7 +168,10 @@ def make_base(
     seq: int,
     items: ItemMap,
     model: Model,
+    settings: BaseSettings,
+    *,
     reached: Callable[[str], None] = lambda point: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> NewBase:
     """Write bases of the vectors numbered up to ``seq``, read from the store.
 
@@ -160,16 +181,22 @@ def make_base(
         seq: The number of a view.
         items: The items of that view.
         model: The bundle that made the vectors.
+        settings: What decides the kind of the bases.
         reached: Told of the points at which a test may end the process.
+        stopped: Tells whether to give up.
+
+    Raises:
+        CollectionError: If a stored vector is damaged, or it was stopped.
+        OSError: If the files cannot be written.
     """
     whole = items.whole
-    galleries, rows = {}, {}
     with reader.snapshot():
+        vectors = read_vectors(reader, model, up_to=seq)
+        rows = {}
         for modality in model.modalities:
             found = reader.vector_rows(modality, model.id, up_to=seq)
-            vectors = reader.vectors(modality, model.id, model.dim, up_to=seq)
-            galleries[modality] = FlatGallery.of(found.seqs, vectors)
             rows[modality] = rows_of(found, whole, len(found.seqs))
+    galleries = make_galleries(vectors, settings, stopped)
     manifest = publish(index, galleries, seq=seq, model_id=model.id, reached=reached)
     shelves = {m: Shelf.of(galleries[m], rows[m]) for m in galleries}
     return NewBase(manifest, shelves, whole)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crossmodal.durable import sync_directory
 from crossmodal.errors import CollectionError
+from index.wal import check_log_is_there, check_log_is_whole
 
 DATABASE = "items.db"
 FORMAT = 1
@@ -87,10 +88,12 @@ def open_database(path: Path, *, write: bool) -> sqlite3.Connection:
         write: Whether to write; one connection at a time may, and it also checkpoints.
 
     Raises:
-        CollectionError: If it is missing, foreign, damaged or from a newer build.
+        CollectionError: If it is missing, foreign, damaged or from a newer build, or
+            its log is missing or damaged after a process that was killed.
     """
     if not path.is_file():
         raise CollectionError(f"{path.name} is missing: this is no data directory")
+    check_log_is_there(path)
     mode = "rw" if write else "ro"
     if not write and not path.with_name(path.name + "-wal").exists():
         mode += "&immutable=1"  # a reader must not need to create files
@@ -99,6 +102,7 @@ def open_database(path: Path, *, write: bool) -> sqlite3.Connection:
         _check(connection, path.name)
         if write:
             _configure(connection)
+            check_log_is_whole(connection, path)
     except sqlite3.DatabaseError as error:
         raise CollectionError(
             f"{path.name} is damaged or unreadable ({error}); restore a backup"

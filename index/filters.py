@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,13 @@ _LABEL = "label"
 class Clause:
     """One condition on one field: ``label`` or a key of the metadata, dotted if nested.
 
-    ``operator`` is one of ``eq``, ``in`` (the operand is a sequence), ``gte``, ``lte``
+    ``operator`` is one of ``eq``, ``in`` (the operand is a tuple), ``gte``, ``lte``
     and ``contains`` (of a text or a list). A field that an item lacks fulfils none.
     """
 
     field: str
     operator: str
-    operand: Scalar | Sequence[Scalar]
+    operand: Scalar | tuple[Scalar, ...]
 
     def __post_init__(self) -> None:
         if self.operator not in OPERATORS:
@@ -43,9 +43,9 @@ class Clause:
 class Filter:
     """Items that fulfil every ``must``, one of ``should`` if any, and no ``must_not``."""
 
-    must: Sequence[Clause] = ()
-    should: Sequence[Clause] = ()
-    must_not: Sequence[Clause] = ()
+    must: tuple[Clause, ...] = ()
+    should: tuple[Clause, ...] = ()
+    must_not: tuple[Clause, ...] = ()
 
     def admits(self, label: str | None, metadata: Mapping[str, Any]) -> bool:
         """Tell whether an item of that label and metadata is meant."""

@@ -22,7 +22,10 @@ class FlatGallery:
     an empty AssertionError, so both are settled before it is called.
     """
 
+    kind = KIND
     exact = True
+    search_width = None
+    recall = None
 
     def __init__(self, index: faiss.IndexIDMap) -> None:
         """Use `FlatGallery.of` or `FlatGallery.deserialize`."""
@@ -31,7 +34,7 @@ class FlatGallery:
         self.dim: int = index.d
         self.error = float32_error(index.d)
         self.seqs: Seqs = faiss.vector_to_array(index.id_map)
-        self._vectors = _look_into(self._flat)
+        self._vectors = look_into(self._flat)
 
     @classmethod
     def of(cls, seqs: Seqs, vectors: Embeddings) -> FlatGallery:
@@ -48,22 +51,8 @@ class FlatGallery:
         Raises:
             CollectionError: If FAISS refuses them, or they hold another kind of index.
         """
-        faiss.set_deserialization_vector_byte_limit(len(raw))
-        try:
-            index = faiss.deserialize_index(raw)
-            if not isinstance(index, faiss.IndexIDMap):
-                raise CollectionError("base holds another index than IDMap over flat")
-            flat = faiss.downcast_index(index.index)
-        except RuntimeError as error:
-            raise CollectionError("base is refused by FAISS") from error
-        if not isinstance(flat, faiss.IndexFlat):
-            raise CollectionError("base holds another index than IDMap over flat")
-        if flat.metric_type != faiss.METRIC_INNER_PRODUCT:
-            raise CollectionError("base compares by another metric than inner product")
-        gallery = cls(index)
-        if len(gallery.seqs) != flat.ntotal or (np.diff(gallery.seqs) <= 0).any():
-            raise CollectionError("base has ids that do not ascend")
-        return gallery
+        index, _ = deserialize_id_map(raw, faiss.IndexFlat)
+        return cls(index)
 
     def serialize(self) -> bytes:
         """Return the bytes that `deserialize` takes; equal galleries give equal bytes."""
@@ -89,7 +78,34 @@ class FlatGallery:
         return found
 
 
-def _look_into(flat: Any) -> Embeddings:
+def deserialize_id_map(
+    raw: UInt8[np.ndarray, "bytes"], kind: type[faiss.Index]
+) -> tuple[faiss.IndexIDMap, Any]:
+    """Return an index with ids, and the index of the expected kind inside it.
+
+    Raises:
+        CollectionError: If FAISS refuses the bytes, they hold another kind or metric, or
+            the ids do not ascend.
+    """
+    faiss.set_deserialization_vector_byte_limit(len(raw))
+    try:
+        index = faiss.deserialize_index(raw)
+        if not isinstance(index, faiss.IndexIDMap):
+            raise CollectionError("base holds another index than the manifest names")
+        inner = faiss.downcast_index(index.index)
+    except RuntimeError as error:
+        raise CollectionError("base is refused by FAISS") from error
+    if not isinstance(inner, kind):
+        raise CollectionError("base holds another index than the manifest names")
+    if inner.metric_type != faiss.METRIC_INNER_PRODUCT:
+        raise CollectionError("base compares by another metric than inner product")
+    seqs = faiss.vector_to_array(index.id_map)
+    if len(seqs) != inner.ntotal or (np.diff(seqs) <= 0).any():
+        raise CollectionError("base has ids that do not ascend")
+    return index, inner
+
+
+def look_into(flat: Any) -> Embeddings:
     """Return the index's own memory as a read-only (rows, dim) array, not copied."""
     if not flat.ntotal:
         return np.empty((0, flat.d), dtype=np.float32)

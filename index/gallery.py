@@ -92,6 +92,19 @@ class ExactScan:
         return scores
 
 
+def best(seqs: Seqs, scores: Float32[np.ndarray, "queries rows"], count: int) -> Candidates:
+    """Return the ``count`` best of the rows that were scored, or all if there are fewer."""
+    count = min(count, len(seqs))
+    if 0 < count < len(seqs):
+        rows = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    else:
+        rows = np.tile(np.arange(count), (len(scores), 1))
+    found = np.take_along_axis(scores, rows, axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")
+    rows = np.take_along_axis(rows, order, axis=1)
+    return Candidates(seqs[rows], np.take_along_axis(found, order, axis=1))
+
+
 def float32_error(dim: int) -> float:
     """Return how far a float32 inner product of unit-norm rows may be off, any order.
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from crossmodal.errors import CollectionError, ModelMismatchError
 from crossmodal.modality import Modality
+from index.bases import BaseGallery, NumberedVectors
 from index.flat import FlatGallery
 from index.items import StoredItem
 from index.manifest import (
@@ -30,7 +31,7 @@ from index.manifest import (
 )
 from index.rows import Rows
 from index.shelf import Shelf
-from index.store import Store, VectorGroup, VectorRows
+from index.store import LAST_SEQ, Store, VectorGroup, VectorRows
 from index.tail import Tail
 from index.view_builder import ViewBuilder
 
@@ -112,16 +113,28 @@ def rows_of(found: VectorRows, items: Mapping[str, StoredItem], count: int) -> R
     return Rows.of(found.seqs[:count], held, found.starts_s[:count], found.ends_s[:count])
 
 
-def read_galleries(store: Store, model: Model) -> dict[Modality, FlatGallery]:
-    """Return a gallery per modality of the model, from the stored vectors alone.
+def read_galleries(store: Store, model: Model) -> dict[Modality, BaseGallery]:
+    """Return a gallery per modality that compares with every stored vector.
+
+    Raises:
+        CollectionError: If a stored vector is damaged.
+    """
+    found = read_vectors(store, model)
+    return {modality: FlatGallery.of(*vectors) for modality, vectors in found.items()}
+
+
+def read_vectors(
+    store: Store, model: Model, *, up_to: int = LAST_SEQ
+) -> dict[Modality, NumberedVectors]:
+    """Return the vectors of each modality of the model, as stored.
 
     Raises:
         CollectionError: If a stored vector is damaged.
     """
     return {
-        modality: FlatGallery.of(
-            store.vector_rows(modality, model.id).seqs,
-            store.vectors(modality, model.id, model.dim),
+        modality: NumberedVectors(
+            store.vector_rows(modality, model.id, up_to=up_to).seqs,
+            store.vectors(modality, model.id, model.dim, up_to=up_to),
         )
         for modality in model.modalities
     }
@@ -175,7 +188,7 @@ def _read_gallery(
     rows: VectorRows,
     *,
     write: bool,
-) -> FlatGallery:
+) -> BaseGallery:
     try:
         gallery = read_base(index, manifest, modality)
         older = rows.seqs[rows.seqs <= manifest.seq]

@@ -20,7 +20,8 @@ import numpy as np
 from crossmodal.durable import write_bytes, write_json
 from crossmodal.errors import CollectionError, ModalityError
 from crossmodal.modality import Modality, parse_modality
-from index.flat import KIND, FlatGallery
+from index.bases import BaseGallery, load_gallery
+from index.flat import KIND
 
 CURRENT = "CURRENT"
 FORMAT = 1
@@ -32,7 +33,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseFile:
-    """One modality's serialized gallery, with all that is checked before it is used."""
+    """One modality's serialized gallery, with all that is checked before it is used.
+
+    A gallery that does not compare with every vector has a search width, and the part
+    of the ten best that was found by it when the base was made.
+    """
 
     file: str
     sha256: str
@@ -40,10 +45,15 @@ class BaseFile:
     count: int
     dim: int
     kind: str = KIND
+    search_width: int | None = None
+    recall: float | None = None
 
     def __post_init__(self) -> None:
         _check_types(self, str, "file", "sha256", "kind")
         _check_types(self, int, "bytes", "count", "dim")
+        if self.search_width is not None or self.recall is not None:
+            _check_types(self, int, "search_width")
+            _check_types(self, float, "recall")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +94,7 @@ def read_manifest(directory: Path) -> IndexManifest:
     return manifest
 
 
-def read_base(directory: Path, manifest: IndexManifest, modality: Modality) -> FlatGallery:
+def read_base(directory: Path, manifest: IndexManifest, modality: Modality) -> BaseGallery:
     """Load one base after checking name, size, sha256, kind, width, count and seqs.
 
     Raises:
@@ -92,8 +102,8 @@ def read_base(directory: Path, manifest: IndexManifest, modality: Modality) -> F
     """
     base = manifest.bases[modality]
     raw = _read_checked(directory, base, modality)
-    gallery = FlatGallery.deserialize(raw)
-    if base.kind != KIND or gallery.dim != base.dim or len(gallery) != base.count:
+    gallery = load_gallery(raw, base.kind, base.search_width, base.recall)
+    if gallery.dim != base.dim or len(gallery) != base.count:
         raise CollectionError(f"{base.file} is not the index that {CURRENT} describes")
     if len(gallery) and not 0 < gallery.seqs[0] <= gallery.seqs[-1] <= manifest.seq:
         raise CollectionError(f"{base.file} holds vectors newer than {CURRENT} says")
@@ -102,7 +112,7 @@ def read_base(directory: Path, manifest: IndexManifest, modality: Modality) -> F
 
 def publish(
     directory: Path,
-    galleries: Mapping[Modality, FlatGallery],
+    galleries: Mapping[Modality, BaseGallery],
     *,
     seq: int,
     model_id: str,
@@ -131,7 +141,7 @@ def publish(
 
 
 def describe(
-    galleries: Mapping[Modality, FlatGallery], *, seq: int, model_id: str
+    galleries: Mapping[Modality, BaseGallery], *, seq: int, model_id: str
 ) -> IndexManifest:
     """Return the manifest of these galleries, without writing anything."""
     bases = {}
@@ -143,6 +153,9 @@ def describe(
             bytes=len(raw),
             count=len(gallery),
             dim=gallery.dim,
+            kind=gallery.kind,
+            search_width=gallery.search_width,
+            recall=gallery.recall,
         )
     return IndexManifest(seq=seq, model_id=model_id, bases=bases)
 

@@ -12,6 +12,9 @@ from crossmodal.embeddings import Embeddings
 from crossmodal.items import Segment
 from index.gallery import Gallery, Seqs
 from index.rows import Rows
+from index.selection import Selection
+
+FEW = 8  # one vector in so many: gathering them is then cheaper than comparing all
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,27 @@ class Shelf:
     def segment(self, row: int) -> Segment:
         """Return where in its item the row lies."""
         return self.rows.segment(row)
+
+    def only(self, item_ids: Iterable[str]) -> Shelf:
+        """Return the shelf with no other items live than these.
+
+        Where they are few, or the gallery does not compare with every vector, exactly
+        theirs are compared with: however few they are, none is missed.
+        """
+        kept = [item_id for item_id in item_ids if item_id in self]
+        last = self.rows.last
+        if len(last) == len(self.rows):
+            rows = np.array([last[item_id] for item_id in kept], dtype=np.int64)
+        else:
+            chains = [self.rows_of(item_id) for item_id in kept]
+            rows = np.array([row for chain in chains for row in chain], dtype=np.int64)
+        rows.sort()
+        live = np.zeros_like(self.live)
+        live[rows] = True
+        gallery = self.gallery
+        if not gallery.exact or len(rows) * FEW < len(gallery):
+            gallery = Selection(gallery, self.seqs[rows])
+        return Shelf(gallery, self.rows, live, len(kept))
 
     def without(self, item_ids: Iterable[str]) -> Shelf:
         """Return the shelf with these items dead; ids that are not here do not matter."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
+from crossmodal.durable import sync_directory
 from crossmodal.errors import CollectionError
 from index.database import (
     create_database,
@@ -23,6 +24,7 @@ from index.database import (
 from index.jobs import Job, JobState
 from index.new_items import VECTOR_TYPE, NewItem, check_item
 from index.transaction import Transaction, translated
+from index.wal import WRITING
 
 LAST_SEQ = 2**63 - 1  # what SQLite can count to
 _ROWS_AT_ONCE = 4096
@@ -59,9 +61,13 @@ class VectorGroup(NamedTuple):
 class Store:
     """One collection's SQLite file, opened; a single thread writes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Use `Store.create` or `Store.open`."""
+    def __init__(self, connection: sqlite3.Connection, writing: Path | None = None) -> None:
+        """Use `Store.create` or `Store.open`; ``writing`` is there until it is closed."""
         self._connection = connection
+        self._writing = writing
+        if writing is not None:
+            writing.touch()
+            sync_directory(writing.parent)
 
     @classmethod
     def create(cls, path: Path) -> Store:
@@ -79,7 +85,8 @@ class Store:
         Raises:
             CollectionError: If it is missing, foreign, damaged or from a newer build.
         """
-        return cls(open_database(path, write=write))
+        connection = open_database(path, write=write)
+        return cls(connection, path.with_name(WRITING) if write else None)
 
     @classmethod
     def open_beside_writer(cls, path: Path) -> Store:
@@ -100,7 +107,9 @@ class Store:
             self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; after that its log is no longer needed."""
+        if self._writing is not None:
+            self._writing.unlink(missing_ok=True)  # before SQLite deletes the log
         self._connection.close()
 
     @property
@@ -176,6 +185,16 @@ class Store:
             "GROUP BY modality, model_id ORDER BY modality, model_id"
         )
         return [VectorGroup(*row) for row in rows]
+
+    def stretches(self, item_id: str) -> list[tuple[str, float, float | None]]:
+        """Return an item's modalities, each with the seconds that its vectors cover."""
+        rows = self._connection.execute(
+            "SELECT modality, min(start_s), "
+            "CASE WHEN count(*) = count(end_s) THEN max(end_s) END "
+            "FROM vectors WHERE item_id = ? GROUP BY modality ORDER BY modality",
+            (item_id,),
+        )
+        return [(str(m), float(start_s), end_s) for m, start_s, end_s in rows]
 
     def vector_rows(
         self, modality: str, model_id: str, *, up_to: int = LAST_SEQ

@@ -9,7 +9,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from crossmodal.embeddings import Embeddings
 from crossmodal.items import Segment
-from index.gallery import Candidates, Seqs, float32_error
+from index.gallery import Candidates, Seqs, best, float32_error
 from index.rows import Rows
 from index.shelf import Shelf
 
@@ -34,16 +34,7 @@ class TailGallery:
 
     def search(self, queries: Embeddings, count: int) -> Candidates:
         """Return the ``count`` best vectors of each query, or all if there are fewer."""
-        count = min(count, len(self))
-        scores = queries @ self._vectors.T
-        if 0 < count < len(self):
-            rows = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-        else:
-            rows = np.tile(np.arange(count), (len(queries), 1))
-        found = np.take_along_axis(scores, rows, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        rows = np.take_along_axis(rows, order, axis=1)
-        return Candidates(self.seqs[rows], np.take_along_axis(found, order, axis=1))
+        return best(self.seqs, queries @ self._vectors.T, count)
 
     def vectors(self, seqs: Int64[np.ndarray, "wanted"]) -> Embeddings:
         """Return the vectors of these seqs, all of them present, in that order."""

@@ -15,11 +15,13 @@ from crossmodal.embeddings import Embeddings, check_unit, normalize
 from crossmodal.errors import ConfigError, ModalityError, ShapeError, UnknownItemError
 from crossmodal.metrics.judged import Judged
 from crossmodal.modality import Modality
+from index.filters import Filter
 from index.items import StoredItem
 from index.ranking import Hit, Request, rank
 from index.shelf import Shelf
 
 GroupBy = Literal["item", "segment"]
+FILTERS_REMEMBERED = 16  # pages of one search come with the same filter
 
 
 class Page(NamedTuple):
@@ -86,6 +88,7 @@ class View:
         mask: Sequence[int] = (),
         group: GroupBy = "item",
         exact: bool = False,
+        filter: Filter | None = None,
     ) -> list[list[Hit]]:
         """Return the best hits of each query in one modality's gallery.
 
@@ -102,6 +105,9 @@ class View:
             group: Whether an item has one place, by its best segment, or each of its
                 segments has one.
             exact: Whether to find candidates by float64 brute force.
+            filter: Search only among the items that it admits by their label and
+                metadata in this view, and never by an approximate gallery: no item that
+                it admits is missed, however few they are.
 
         Raises:
             ModalityError: If there is no such gallery.
@@ -109,6 +115,8 @@ class View:
             ConfigError: If ``k`` or ``offset`` is out of range.
         """
         shelves = self._shelves(gallery)
+        if filter is not None:
+            shelves = self._admitted(gallery, filter)
         if k < 1 or offset < 0:
             raise ConfigError(f"expected k >= 1 and offset >= 0, got {k} and {offset}")
         request = Request(
@@ -183,6 +191,23 @@ class View:
             labels=labels if any(label is not None for label in labels) else None,
             pairs=pairs if any(pair is not None for pair in pairs) else None,
         )
+
+    def _admitted(self, gallery: Modality, wanted: Filter) -> Sequence[Shelf]:
+        """Return the shelves of what a filter admits; the last few are remembered."""
+        key = (gallery, repr(wanted))  # 1 == True in Python, not in a filter
+        known = self._filtered.get(key)
+        if known is None:
+            admits = wanted.admits
+            ids = [i.id for i in self.items.values() if admits(i.label, i.metadata)]
+            known = [shelf.only(ids) for shelf in self._shelves(gallery)]
+            if len(self._filtered) >= FILTERS_REMEMBERED:
+                self._filtered.clear()
+            self._filtered[key] = known
+        return known
+
+    @cached_property
+    def _filtered(self) -> dict[tuple[Modality, str], list[Shelf]]:
+        return {}
 
     @cached_property
     def _ids(self) -> Sequence[str]:

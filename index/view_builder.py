@@ -85,6 +85,19 @@ class ViewBuilder:
         """What the newest view's bases are."""
         return self._manifest
 
+    def gallery_facts(self) -> dict[str, dict[str, object]]:
+        """Return per modality what its base is and what was written since, for people."""
+        return {
+            modality: {
+                "kind": base.kind,
+                "vectors": base.count,
+                "recall": base.recall,
+                "tail": len(self._tails[modality]),
+                "deleted": base.count - len(self._bases[modality]),
+            }
+            for modality, base in sorted(self._manifest.bases.items())
+        }
+
     @property
     def tail_size(self) -> int:
         """How many vectors the longest tail holds, deleted ones too."""

@@ -171,8 +171,10 @@ class WritePath:
             self._directory / DATABASE,
             index,
             self._model,
+            self._settings.policy.bases,
             publish_view=self._publish,
             reached=self._settings.reached,
+            stopped=lambda: self._compactor.stopped,
         )
         if self.degraded is not None:
             _log.warning("index rebuilt from the store")

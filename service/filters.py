@@ -46,7 +46,8 @@ class Clause(BaseModel):
     def meant(self) -> filters.Clause:
         """Return the condition as the index takes it."""
         ((operator, operand),) = self._operands().items()
-        return filters.Clause(self.field, operator, operand)
+        given = tuple(operand) if isinstance(operand, list) else operand
+        return filters.Clause(self.field, operator, given)
 
 
 class Filter(BaseModel):
@@ -61,7 +62,7 @@ class Filter(BaseModel):
     def meant(self) -> filters.Filter:
         """Return the conditions as the index takes them."""
         return filters.Filter(
-            must=[clause.meant() for clause in self.must],
-            should=[clause.meant() for clause in self.should],
-            must_not=[clause.meant() for clause in self.must_not],
+            must=tuple(clause.meant() for clause in self.must),
+            should=tuple(clause.meant() for clause in self.should),
+            must_not=tuple(clause.meant() for clause in self.must_not),
         )

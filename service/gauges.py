@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from index.shelf import Shelf
 from service.version import VERSION
 
 if TYPE_CHECKING:
@@ -75,6 +76,18 @@ class Gauges(Collector):
             "modality",
             ((str(modality), count) for modality, count in view.segments.items()),
         )
+        yield _labelled(
+            "earshot_index_tail_vectors",
+            "Vectors newer than the index files, compared one by one.",
+            "modality",
+            ((str(m), sum(map(len, part[1:]))) for m, part in view.shelves.items()),
+        )
+        yield _labelled(
+            "earshot_index_deleted_vectors",
+            "Vectors of the index files that were deleted since they were made.",
+            "modality",
+            ((str(m), _deleted(part)) for m, part in view.shelves.items()),
+        )
         yield _gauge(
             "earshot_index_unserved_vectors",
             "Vectors stored that cannot be searched.",
@@ -85,6 +98,10 @@ class Gauges(Collector):
         )
         build.add_metric([VERSION, view.model_id], 1)
         yield build
+
+
+def _deleted(shelves: Sequence[Shelf]) -> int:
+    return sum(len(shelf.gallery) - len(shelf) for shelf in shelves[:1])
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

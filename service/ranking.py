@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 
 from crossmodal.confidence import Confidence
 from crossmodal.modality import Direction
-from index.filters import Filter
 from index.ranking import Hit
 from index.view import View
 from service.parameters import SearchParameters
@@ -26,7 +25,6 @@ def search(
 
     Inside one modality a stored item does not find itself, and the bundle's mask is
     applied; across modalities the item's own other track is an answer like any other.
-    A filter makes the search exact, among the items that it admits.
 
     Raises:
         ProblemError: If a confidence is asked for that the model does not have.
@@ -40,8 +38,6 @@ def search(
     excluded: Collection[str] = parameters.exclude
     if direction.within and query.item_id is not None:
         excluded = [*excluded, query.item_id]
-    if parameters.filter is not None:
-        excluded = _refused(view, parameters.filter.meant()).union(excluded)
     several = len(query.vectors) > 1
     # of several segments' rankings any place may move up, so they are cut after merging
     rankings = view.search(
@@ -52,7 +48,8 @@ def search(
         exclude=excluded,
         mask=same_modality_mask if direction.within else (),
         group=parameters.group_by,
-        exact=parameters.exact or parameters.filter is not None,
+        exact=parameters.exact,
+        filter=parameters.filter.meant() if parameters.filter is not None else None,
     )
     hits = _merge(rankings, parameters) if several else rankings[0]
     if parameters.score_threshold is not None:
@@ -62,14 +59,6 @@ def search(
             hit for hit in hits if confidence.of(hit.score) >= parameters.min_confidence
         ]
     return hits
-
-
-def _refused(view: View, wanted: Filter) -> set[str]:
-    return {
-        item.id
-        for item in view.items.values()
-        if not wanted.admits(item.label, item.metadata)
-    }
 
 
 def _merge(rankings: Sequence[Sequence[Hit]], parameters: SearchParameters) -> list[Hit]:

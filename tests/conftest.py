@@ -14,7 +14,7 @@ from tests.graphs import linear_graph, sequence_graph
 MakeBundle = Callable[..., Path]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
     """Return a function that writes a bundle: a random matrix and L2 norm per modality.
 

@@ -116,7 +116,7 @@ def features(rows: int = 40) -> FeaturesFile:
         modality: table(
             rng.standard_normal((rows, 6)).astype(np.float32),
             id=ids,
-            label=[str(number % 2) for number in range(rows)],
+            label=[str(number // 4 % 2) for number in range(rows)],
             split=split,
             pair=ids,
         )

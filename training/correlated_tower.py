@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
 
+from crossmodal.errors import DivergenceError
 from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.linear_cca import Moments, Solution, solve
@@ -94,9 +95,18 @@ def fit_projections(
         features: Training features where the towers are.
         moments: Returns the outputs' moments over the pairs that count.
         ridge: Relative to the mean variance of the outputs.
+
+    Raises:
+        DivergenceError: If some network's outputs are the same for every item.
     """
     found = moments(outputs_of(towers, features))
-    solution = solve(found, ridge)
+    try:
+        solution = solve(found, ridge)
+    except np.linalg.LinAlgError as error:
+        raise DivergenceError(
+            "training diverged: a network's outputs hardly vary any more; lower the "
+            "learning rate"
+        ) from error
     sides = (found.left_mean, solution.left), (found.right_mean, solution.right)
     for modality, (mean, directions) in zip(train.modalities, sides, strict=True):
         tower = cast(CorrelatedTower, towers[modality])

@@ -20,12 +20,36 @@ def signed_root(rows: Tensor) -> Tensor:
     return rows.sign() * rows.abs().sqrt()
 
 
+def squared_distances(
+    rows: Float[Tensor, "batch dim"], landmarks: Float[Tensor, "landmarks dim"]
+) -> Float[Tensor, "batch landmarks"]:
+    """Return squared Euclidean distances by one matrix product; never negative."""
+    squares = rows.square().sum(dim=1, keepdim=True) + landmarks.square().sum(dim=1)
+    return (squares - 2 * rows @ landmarks.T).clamp(min=0)
+
+
+def coordinate_distances(
+    rows: Float[Tensor, "batch dim"], landmarks: Float[Tensor, "landmarks dim"]
+) -> Float[Tensor, "batch landmarks"]:
+    """Return sums of absolute differences of coordinates.
+
+    A graph has no operator for them, so that it takes the differences one by one; that
+    needs memory for batch times landmarks times dim of them, which ``cdist`` does not.
+    """
+    if torch.onnx.is_in_onnx_export():
+        return (rows[:, None] - landmarks).abs().sum(dim=2)
+    return torch.cdist(rows, landmarks, p=1)
+
+
+DISTANCES = {"gaussian": squared_distances, "laplacian": coordinate_distances}
+
+
 class KernelView(nn.Module):
     """One reading of the features: as they are, or their signed roots.
 
-    It scores classes by a linear map and by Gaussian kernels of several widths over the
-    same landmarks. How many landmarks there are is known once it is fitted, or once a
-    state is loaded.
+    It scores classes by a linear map and by kernels of several shapes and widths over
+    the same landmarks. How many landmarks there are is known once it is fitted, or once
+    a state is loaded.
     """
 
     landmarks: Tensor
@@ -33,9 +57,13 @@ class KernelView(nn.Module):
     linear: Tensor
     kernel: Tensor
 
-    def __init__(self, dim: int, classes: int, *, kernels: int, rooted: bool) -> None:
+    def __init__(
+        self, dim: int, classes: int, *, shapes: Sequence[str], rooted: bool
+    ) -> None:
         super().__init__()
+        self.shapes = tuple(shapes)
         self.rooted = rooted
+        kernels = len(self.shapes)
         self.standardize = Standardizer(dim)
         self.register_buffer("landmarks", torch.zeros(1, dim))
         self.register_buffer("gammas", torch.ones(kernels))
@@ -55,7 +83,7 @@ class KernelView(nn.Module):
         linear: Float[np.ndarray, "dim classes"],
         kernel: Float[np.ndarray, "kernels landmarks classes"],
     ) -> None:
-        """Take landmarks, kernel widths and the maps onto class scores."""
+        """Take landmarks, the kernels' widths and the maps onto class scores."""
         self.landmarks = constant(landmarks)
         self.gammas.copy_(torch.tensor(gammas))
         self.linear.copy_(torch.from_numpy(linear))
@@ -73,12 +101,11 @@ class KernelView(nn.Module):
         what their sum leaves.
         """
         rows, landmarks = self.rows(features), self.landmarks.double()
-        squares = rows.square().sum(dim=1, keepdim=True)
-        distances = squares + landmarks.square().sum(dim=1)
-        distances = (distances - 2 * rows @ landmarks.T).clamp(min=0)
+        distances = {shape: DISTANCES[shape](rows, landmarks) for shape in self.shapes}
         scores = rows @ self.linear.double()
-        for number, gamma in enumerate(self.gammas):
-            scores = scores + torch.exp(-gamma * distances) @ self.kernel[number].double()
+        for number, shape in enumerate(self.shapes):
+            kernel = torch.exp(-self.gammas[number] * distances[shape])
+            scores = scores + kernel @ self.kernel[number].double()
         return scores
 
     def _read(self, features: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
@@ -113,7 +140,7 @@ class EarshotTower(nn.Module):
         dim: int,
         classes: int,
         *,
-        kernels: int,
+        shapes: Sequence[str],
         components: int,
         share: float,
         lift: int,
@@ -121,8 +148,8 @@ class EarshotTower(nn.Module):
     ) -> None:
         super().__init__()
         self.share = share
-        self.plain = KernelView(dim, classes, kernels=kernels, rooted=False)
-        self.rooted = KernelView(dim, classes, kernels=kernels, rooted=True)
+        self.plain = KernelView(dim, classes, shapes=shapes, rooted=False)
+        self.rooted = KernelView(dim, classes, shapes=shapes, rooted=True)
         self.register_buffer("offset", torch.zeros(classes))
         self.register_buffer("pair_offset", torch.zeros(dim))
         self.register_buffer("pair_weight", torch.zeros(dim, components))

@@ -168,6 +168,7 @@ class HashingGame:
                 wanted = F.one_hot(truth[known], logits.shape[1]).float()
                 total = F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum")
                 parts["labels"].append(total / max(1, len(logits)))
+        self.critics.requires_grad_(False)  # their part of the gradient would be lost
         for one, other in permutations(codes, 2):
             ours, theirs = labels[one][:, None], labels[other]
             known = (ours != UNLABELED) & (theirs != UNLABELED)
@@ -180,6 +181,7 @@ class HashingGame:
                 )
             )
             parts["game"].append(-self.critics[other.value](represented[one]).mean())
+        self.critics.requires_grad_(True)
         terms = {name: torch.stack(found).sum() for name, found in parts.items() if found}
         weighted = [self._weights[name] * value for name, value in terms.items()]
         return {"loss": torch.stack(weighted).sum(), **terms}

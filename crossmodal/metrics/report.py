@@ -103,13 +103,14 @@ class DirectionReport:
         queries_without_instance. None where something does not apply.
         """
         occurrence, answers = self.sums.occurrence, self.values.ranks.answers
+        query_classes = count_labels(self.query_labels)
         return {
             "relevance": self.relevance.value,
             **self._precision_recall(),
-            "average_precision_by_class": self._by_class(),
-            "query_classes": count_labels(self.query_labels),
+            "average_precision_by_class": self._by_class(query_classes),
+            "query_classes": query_classes,
             "gallery_classes": dict(self.gallery_classes),
-            "confusion": self._confusion(),
+            "confusion": self._confusion(query_classes),
             "lift": self.lift,
             "random": self._random_ranks(),
             "hubness": {
@@ -145,19 +146,16 @@ class DirectionReport:
             },
         }
 
-    def _by_class(self) -> dict[str, float | None]:
+    def _by_class(self, classes: Mapping[str, int]) -> dict[str, float | None]:
         labels = np.array([label or "" for label in self.query_labels])
-        return {
-            name: _mean(self.average_precision[labels == name])
-            for name in count_labels(self.query_labels)
-        }
+        return {name: _mean(self.average_precision[labels == name]) for name in classes}
 
-    def _confusion(self) -> dict[str, Any] | None:
+    def _confusion(self, classes: Mapping[str, int]) -> dict[str, Any] | None:
         sums = self.sums.confusion
         if sums is None:
             return None
         return {
-            "classes": sorted({*count_labels(self.query_labels), *self.gallery_classes}),
+            "classes": sorted({*classes, *self.gallery_classes}),
             "top_r": normalize_rows(sums.top_r).tolist(),
             "top_1": normalize_rows(sums.top_1).tolist(),
         }

@@ -1,5 +1,6 @@
 """What a deployment promises, read from the files that make it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,7 @@ def test_the_service_image_has_no_torch_no_root_and_a_health_check() -> None:
 
 def test_proxy_has_deadlines_and_a_body_limit() -> None:
     text = (ROOT / "docker" / "proxy" / "nginx.conf").read_text()
-    settings = dict(
-        line.split("#")[0].strip().rstrip(";").split(None, 1)
-        for line in text.splitlines()
-        if line.split("#")[0].strip().endswith(";")
-    )
+    settings = dict(re.findall(r"^ +(\w+) (.+?);", text, re.MULTILINE))
     assert settings["client_header_timeout"] == "10s"
     assert settings["client_body_timeout"] == "10s"
     assert settings["client_max_body_size"] == "65m"

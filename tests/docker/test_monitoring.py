@@ -43,6 +43,7 @@ class Opened:
         seq = 1
         model_id = "0" * 64
         sizes = segments = {"audio": 1, "visual": 1}  # noqa: RUF012
+        shelves = {"audio": [], "visual": []}  # type: ignore[var-annotated]  # noqa: RUF012
         unserved: dict[str, int] = {}  # noqa: RUF012
 
 

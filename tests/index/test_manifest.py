@@ -133,9 +133,12 @@ def test_a_base_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        (faiss.IndexFlatIP(4), "another index than IDMap over flat"),
+        (faiss.IndexFlatIP(4), "another index than the manifest names"),
         (faiss.IndexIDMap(faiss.IndexFlatL2(4)), "another metric than inner product"),
-        (faiss.IndexIDMap(faiss.IndexHNSWFlat(4, 8)), "another index than IDMap over flat"),
+        (
+            faiss.IndexIDMap(faiss.IndexHNSWFlat(4, 8)),
+            "another index than the manifest names",
+        ),
         (faiss.IndexIDMap(faiss.IndexFlatIP(5)), "not the index that CURRENT describes"),
         (faiss.IndexIDMap(faiss.IndexFlatIP(4)), "not the index that CURRENT describes"),
         (None, "refused by FAISS"),

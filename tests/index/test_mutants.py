@@ -16,7 +16,10 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("crossmodal", "index", "tests/conftest.py", "tests/index", "pyproject.toml")
+COPIED = (
+    *("crossmodal", "index", "pyproject.toml"),
+    *("tests/conftest.py", "tests/graphs.py", "tests/index"),
+)
 
 
 class Mutant(NamedTuple):
@@ -135,6 +138,36 @@ MUTANTS = {
         "self._since.update({})",
         "test_compaction.py::"
         "test_what_is_written_during_a_compaction_is_neither_lost_nor_doubled",
+    ),
+    "a lost log is taken for an empty one": Mutant(
+        "index/database.py",
+        "    check_log_is_there(path)\n",
+        "",
+        "test_wal.py::test_a_log_that_is_missing_is_missed",
+    ),
+    "a broken log is taken for a short one": Mutant(
+        "index/wal.py",
+        "    if commits > 1:\n",
+        "    if commits > 1_000_000:\n",
+        "test_wal.py::test_a_flip_in_the_log_is_seen_or_costs_nothing",
+    ),
+    "a full disk ends the writer": Mutant(
+        "index/writer.py",
+        "        except StorageFullError:  # nothing was written, and the next may fit\n",
+        "        except ZeroDivisionError:\n",
+        "test_disk_full.py::test_a_full_database_costs_the_group_and_nothing_else",
+    ),
+    "the reserve is not looked at": Mutant(
+        "index/group.py",
+        "    if not roomy and any(",
+        "    if roomy is None and any(",
+        "test_disk_full.py::test_below_the_reserve_only_deletions_are_written",
+    ),
+    "a filter is judged without the tail": Mutant(
+        "index/view.py",
+        "known = [shelf.only(ids) for shelf in self._shelves(gallery)]",
+        "known = [shelf.only(ids) for shelf in self._shelves(gallery)[:1]]",
+        "test_filters.py::test_a_filtered_search_is_brute_force_over_what_is_admitted",
     ),
     "media go while another item shows them": Mutant(
         "index/media.py",

@@ -133,19 +133,33 @@ class CollectionMachine(RuleBasedStateMachine):
         k=st.integers(1, 60),
         offset=st.integers(0, 5),
         exact=st.booleans(),
+        wanted=st.one_of(st.none(), COLORS),
     )
     def search(
-        self, query: list[float], modality: Modality, k: int, offset: int, exact: bool
+        self,
+        query: list[float],
+        modality: Modality,
+        k: int,
+        offset: int,
+        exact: bool,
+        wanted: str | None,
     ) -> None:
         row = normalize(np.array([query]))
-        (hits,) = self.collection.view.search(modality, row, k, offset=offset, exact=exact)
+        (hits,) = self.collection.view.search(
+            modality,
+            row,
+            k,
+            offset=offset,
+            exact=exact,
+            filter=(wanted and Filter(must=(Clause("color", "eq", wanted),))) or None,
+        )
         scores = {
             item_id: max(
                 round(float(score), 9)
                 for score in rows[modality].astype(np.float64) @ row[0].astype(np.float64)
             )
-            for item_id, (_, _, rows) in self.model.items()
-            if modality in rows
+            for item_id, (_, color, rows) in self.model.items()
+            if modality in rows and wanted in (None, color)
         }
         ranking = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
         expected = ranking[offset : offset + k]

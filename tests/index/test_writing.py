@@ -181,7 +181,7 @@ def test_a_view_taken_before_a_write_never_changes(collection: Collection) -> No
 def test_deletion_by_filter_sees_what_was_written_just_before(
     collection: Collection,
 ) -> None:
-    wanted = Filter(must=[Clause("label", "eq", "owl")], must_not=[Clause("n", "gte", 3)])
+    wanted = Filter(must=(Clause("label", "eq", "owl"),), must_not=(Clause("n", "gte", 3),))
     receipt = written(
         collection,
         put("a", label="owl", metadata={"n": 2}),

@@ -25,7 +25,7 @@ BODIES: Mapping[str, Any] = {
     "/evaluate": {"stored": True},
     "/items": {"items": [{"id": "new", "vectors": {"audio": VECTOR}}]},
     "/items/{item_id}": {"vectors": {"audio": VECTOR}},
-    "/items/delete": {"ids": ["i03"]},
+    "/items/delete": {"ids": ["absent"]},
     "/jobs": {"kind": "compact"},
 }
 FILLS = (
@@ -66,7 +66,7 @@ def requests(path: str, method: str) -> list[dict[str, Any]]:
     """What to send to one operation: well formed, and wrong in each way there is."""
     plain = {"content-type": JSON}
     form = {"content-type": f"{MULTIPART}; boundary=x"}
-    if method == "GET":
+    if method in ("GET", "DELETE"):
         return [
             {},
             {"headers": {"range": "bytes=99999999-"}},
@@ -76,6 +76,9 @@ def requests(path: str, method: str) -> list[dict[str, Any]]:
         ]
     return [
         {"json": BODIES[path]},
+        {"json": BODIES[path], "headers": {"idempotency-key": "once"}},
+        {"json": {}, "headers": {"idempotency-key": "once"}},
+        {"json": BODIES[path], "headers": {"idempotency-key": "\x7f" * 300}},
         {},
         {"json": {}},
         {"json": {"vector": ["x"], "features": {}, "queries": [1], "searches": 5}},
@@ -101,13 +104,12 @@ async def provoke(
         for name in methods:
             method = name.upper()
             statuses = seen.setdefault((path, name), set())
-            for fill in FILLS:
-                for query in QUERIES if fill is FILLS[0] else QUERIES[:1]:
-                    for request in requests(path, method):
-                        reply = await client.request(
-                            method, path.format(**fill) + query, **request
-                        )
-                        statuses.add(reply.status_code)
+            sent = requests(path, method)
+            plain = [(path.format(**fill), one) for fill in FILLS for one in sent]
+            asked = [(path.format(**FILLS[0]) + query, sent[0]) for query in QUERIES]
+            for target, request in plain + asked:
+                reply = await client.request(method, target, **request)
+                statuses.add(reply.status_code)
     return seen
 
 
@@ -202,9 +204,14 @@ async def test_only_declared_statuses_are_answered(
     connect: Any,
     document: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
+    writable: Any,
     state: Prepare,
 ) -> None:
-    client = await state(connect, monkeypatch)
+    async def make(held: Any = writable, **named: Any) -> httpx.AsyncClient:
+        client: httpx.AsyncClient = await connect(held, **named)
+        return client
+
+    client = await state(make, monkeypatch)
     seen = await provoke(client, document)
     assert undeclared(seen, document) == []
     assert set().union(*seen.values()) >= STATES[state]

@@ -100,6 +100,27 @@ async def test_the_index_is_told_as_it_is(
     assert value(text, "earshot_reasons") == 0
 
 
+async def test_what_stands_beside_the_index_files_is_told(
+    connect: Any, writable: Any
+) -> None:
+    client = await connect(writable)
+    vectors = {"audio": [1.0] * 8}
+    items = [{"id": f"new{number}", "vectors": vectors} for number in range(3)]
+    assert (await client.post("/items", json={"items": items})).status_code == 200
+    assert (await client.delete("/items/i02")).status_code == 200  # two segments
+    text = await scrape(client)
+    tail, deleted = "earshot_index_tail_vectors", "earshot_index_deleted_vectors"
+    assert value(text, tail, modality="audio") == 3
+    assert value(text, tail, modality="visual") == 0
+    assert value(text, deleted, modality="audio") == 2
+    assert value(text, deleted, modality="visual") == 2
+    writable.compact()
+    text = await scrape(client)
+    for modality in ("audio", "visual"):
+        assert value(text, tail, modality=modality) == 0
+        assert value(text, deleted, modality=modality) == 0
+
+
 async def test_looking_at_items_is_timed_as_store(client: httpx.AsyncClient) -> None:
     name = "earshot_stage_seconds_count"
     before = value(await scrape(client), name, stage="store")

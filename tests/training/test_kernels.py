@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from training.kernels import KernelMap, choose_landmarks, gaussian, median_gamma
+from training import kernels
+from training.kernels import (
+    KernelMap,
+    UnitRows,
+    choose_landmarks,
+    gaussian,
+    laplacian,
+    median_gamma,
+)
 from training.linear_cca import Solution, pair_moments, solve
 
 Rows = list[np.ndarray]
@@ -36,6 +44,14 @@ def test_kernel_is_that_of_the_double_loop() -> None:
     np.testing.assert_allclose(gaussian(items, landmarks, 0.7), expected, atol=1e-12)
 
 
+def test_laplacian_kernel_is_that_of_the_double_loop() -> None:
+    items, landmarks = pairs(6)[0], pairs(4, 1)[0]
+    expected = [[np.exp(-0.7 * sum(abs(x - z))) for z in landmarks] for x in items]
+    np.testing.assert_allclose(laplacian(items, landmarks, 0.7), expected, atol=1e-12)
+    shaped = KernelMap(landmarks, 0.7, "laplacian").kernel(items)
+    np.testing.assert_array_equal(shaped, laplacian(items, landmarks, 0.7))
+
+
 def test_item_is_wholly_like_itself_even_far_from_zero() -> None:
     rows = pairs(20)[0] + 1e4
     kernel = gaussian(rows, rows, 0.5)
@@ -47,6 +63,13 @@ def test_median_width_is_that_of_all_distances() -> None:
     rows = pairs(30)[0]
     distances = [((rows[i] - rows[j]) ** 2).sum() for i in range(30) for j in range(i)]
     found = median_gamma(rows, np.random.default_rng(0))
+    assert found == pytest.approx(1 / np.median(distances))
+
+
+def test_median_width_of_a_laplacian_is_that_of_coordinate_distances() -> None:
+    rows = pairs(30)[0]
+    distances = [abs(rows[i] - rows[j]).sum() for i in range(30) for j in range(i)]
+    found = median_gamma(rows, np.random.default_rng(0), "laplacian")
     assert found == pytest.approx(1 / np.median(distances))
 
 
@@ -107,3 +130,20 @@ def test_a_third_of_3000_items_as_landmarks_finds_what_all_find() -> None:
         for component in range(2):
             found = np.corrcoef(ours[:, component], theirs[:, component])[0, 1]
             assert abs(found) > 0.999  # a sign is chosen by the landmarks' weights
+
+
+def test_blocks_of_rows_have_the_kernel_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernels, "BLOCK_ROWS", 3)
+    rows = np.random.default_rng(0).standard_normal((11, 4))
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    one = KernelMap(unit[:5], 0.7)
+    found = one.kernel_of_all(UnitRows(rows))
+    np.testing.assert_allclose(found, one.kernel(unit), rtol=1e-13)
+
+
+def test_a_row_of_zeros_has_no_direction_and_stays() -> None:
+    rows = UnitRows(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    assert rows[:].tolist() == [[0.6, 0.8], [0.0, 0.0]]
+    assert (len(rows), rows.shape) == (2, (2, 2))

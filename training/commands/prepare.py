@@ -53,6 +53,9 @@ def prepare(
     accept_scaled: Annotated[
         bool, typer.Option(help="Take features that were scaled with test rows.")
     ] = False,
+    keep_steps: Annotated[
+        bool, typer.Option(help="Keep every step of a clip, for methods of sequences.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Clips decoded at a time.")] = len(
         os.sched_getaffinity(0)
     ),
@@ -64,10 +67,12 @@ def prepare(
     """
     kind = dataset.value if dataset else detect(source)
     if kind in MEDIA_KINDS:
-        data = _from_media(source, out, frontend or [], workers)
+        data = _from_media(source, out, frontend or [], workers, keep_steps=keep_steps)
     else:
         if frontend:
             raise ConfigError(f"{source}: {kind} brings ready features, drop --frontend")
+        if keep_steps:
+            raise ConfigError(f"{source}: {kind} brings ready features, drop --keep-steps")
         options = LiteratureOptions(
             quantization=quantization.value, accept_scaled=accept_scaled
         )
@@ -80,7 +85,9 @@ def prepare(
     print(out)
 
 
-def _from_media(source: Path, out: Path, choices: list[str], workers: int) -> FeaturesFile:
+def _from_media(
+    source: Path, out: Path, choices: list[str], workers: int, *, keep_steps: bool
+) -> FeaturesFile:
     if not choices:
         raise ConfigError(
             "media need front ends, as --frontend audio=logmel --frontend visual=framestats"
@@ -97,6 +104,7 @@ def _from_media(source: Path, out: Path, choices: list[str], workers: int) -> Fe
             record=_record(out),
             workers=workers,
             advance=advance,
+            keep_steps=keep_steps,
         )
     if prepared.reused:
         console.note(f"{prepared.reused} clips were done before")

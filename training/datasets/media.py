@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from crossmodal.durable import sha256_file, write_json
 from crossmodal.embed import clip_features
 from crossmodal.errors import CrossmodalError, DataError, FrontEndError
 from crossmodal.features import FeaturesFile, ModalityFeatures, table
-from crossmodal.frontends.frontend import FrontEnd, Pooled
+from crossmodal.frontends.frontend import Features, FrontEnd, Pooled
 from crossmodal.items import SourceItem
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
@@ -30,9 +32,9 @@ Advance = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was read of one clip: a pooled row per modality, its file and its length."""
+    """What was read of one clip: features by modality, their file and its length."""
 
-    rows: Mapping[Modality, Pooled]
+    rows: Mapping[Modality, Features | Pooled]
     media: Mapping[Modality, str]
     duration_s: Mapping[Modality, float]
 
@@ -62,6 +64,7 @@ def prepare_media(
     record: Path,
     workers: int,
     advance: Advance,
+    keep_steps: bool = False,
 ) -> Prepared:
     """Compute the features of every item, several at a time.
 
@@ -72,6 +75,8 @@ def prepare_media(
         record: Folder that keeps finished clips; the caller removes it in the end.
         workers: Clips decoded at a time.
         advance: Called once per item done.
+        keep_steps: Whether features stay (time, dim) instead of being pooled; all items
+            then take the room of the longest.
 
     Raises:
         DataError: If no item has a modality that a front end is given for, or all fail.
@@ -82,7 +87,7 @@ def prepare_media(
         raise DataError(
             f"{name}: no item has a modality among {', '.join(sorted(frontends))}"
         )
-    _open_record(record, frontends)
+    _open_record(record, frontends, keep_steps=keep_steps)
     failures: list[Failure] = []
     clips: dict[str, Read] = {}
     reused = 0
@@ -93,7 +98,7 @@ def prepare_media(
             if kept is not None:
                 return kept, True
             try:
-                clip = _read(item, frontends, decoder)
+                clip = _read(item, frontends, decoder, keep_steps=keep_steps)
             except FrontEndError:
                 raise  # no other clip would fare better
             except (CrossmodalError, OSError) as error:
@@ -121,18 +126,27 @@ def prepare_media(
 
 
 def _read(
-    item: SourceItem, frontends: Mapping[Modality, FrontEnd], decoder: Decoder
+    item: SourceItem,
+    frontends: Mapping[Modality, FrontEnd],
+    decoder: Decoder,
+    *,
+    keep_steps: bool,
 ) -> Read:
     by_file: dict[Path, dict[Modality, FrontEnd]] = {}
     for modality, path in item.media.items():
         if modality in frontends:
             by_file.setdefault(path, {})[modality] = frontends[modality]
-    rows: dict[Modality, Pooled] = {}
+    rows: dict[Modality, Features | Pooled] = {}
     media: dict[Modality, str] = {}
     duration_s: dict[Modality, float] = {}
     for path, needed in by_file.items():
         found, seconds, _ = clip_features(
-            path, needed, decoder, start_s=item.segment.start_s, end_s=item.segment.end_s
+            path,
+            needed,
+            decoder,
+            start_s=item.segment.start_s,
+            end_s=item.segment.end_s,
+            keep_steps=tuple(needed) if keep_steps else (),
         )
         rows |= found
         media |= dict.fromkeys(found, sha256_file(path))
@@ -148,8 +162,9 @@ def _table(
 ) -> ModalityFeatures:
     rows = [item for item in items if modality in clips[item.id].rows]
     both = {item.id for item in rows if len(clips[item.id].rows) > 1}
+    features, length = _stacked([clips[item.id].rows[modality] for item in rows])
     return table(
-        np.stack([clips[item.id].rows[modality] for item in rows]),
+        features,
         id=[item.id for item in rows],
         label=[item.label or "" for item in rows],
         split=[item.split or "" for item in rows],
@@ -159,12 +174,30 @@ def _table(
         end=[np.nan if (end := item.segment.end_s) is None else end for item in rows],
         media=[clips[item.id].media[modality] for item in rows],
         duration=[clips[item.id].duration_s[modality] for item in rows],
+        length=length,
         frontend=frontend.spec,
     )
 
 
-def _open_record(record: Path, frontends: Mapping[Modality, FrontEnd]) -> None:
-    settings = {m.value: asdict(frontend.spec) for m, frontend in frontends.items()}
+def _stacked(
+    features: Sequence[Float32[np.ndarray, "..."]],
+) -> tuple[np.ndarray, list[int] | None]:
+    """Return rows or steps as one array, and how many steps each has if they have any."""
+    if features[0].ndim == 1:
+        return np.stack(features), None
+    length = [len(steps) for steps in features]
+    stacked = np.zeros((len(features), max(length), features[0].shape[1]), np.float32)
+    for row, steps in zip(stacked, features, strict=True):
+        row[: len(steps)] = steps
+    return stacked, length
+
+
+def _open_record(
+    record: Path, frontends: Mapping[Modality, FrontEnd], *, keep_steps: bool
+) -> None:
+    settings: dict[str, Any] = {m.value: asdict(f.spec) for m, f in frontends.items()}
+    if keep_steps:
+        settings["keep_steps"] = True
     settings = json.loads(json.dumps(settings))
     marker = record / "frontends.json"
     if marker.is_file() and json.loads(marker.read_text()) != settings:

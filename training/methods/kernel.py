@@ -14,14 +14,14 @@ from crossmodal.modality import Modality
 from training.config import Settings, check_choice, check_range
 from training.data import TrainingData
 from training.kernel_tower import KernelTower
-from training.kernels import KernelMap, choose_landmarks, median_gamma
+from training.kernels import KernelMap, UnitRows, choose_landmarks, median_gamma
 from training.linear_cca import Moments, Penalty, Solution, solve
 from training.methods import linear
 from training.methods.method import FitContext, Problem, Towers
+from training.moments import Rows
 from training.towers import StandardizedRows
 
-Standardized = Float64[np.ndarray, "_ _"]
-Kernels = Mapping[Modality, Standardized]
+Kernels = Mapping[Modality, Float64[np.ndarray, "_ _"]]
 
 WIDTHS = ("median", "absolute")
 SOLVED = 30  # directions solved for at once, so that several k share them
@@ -163,24 +163,20 @@ def _kernel_moments(
     moments: Callable[[Kernels], Moments],
 ) -> KernelMoments:
     maps, kernels = {}, {}
-    for number, (modality, lazy) in enumerate(standardized.items()):
-        rows = lazy[:]
+    for number, (modality, features) in enumerate(standardized.items()):
+        rows: Rows = UnitRows(features) if settings.normalize else features
         rng = np.random.default_rng((context.seed, number))
-        if settings.normalize:
-            rows = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
         unit = _unit(rows, modality, rng) if settings.width == "median" else 1.0
         chosen = choose_landmarks(
             len(rows), exact=settings.exact, landmarks=settings.landmarks, rng=rng
         )
         maps[modality] = KernelMap(rows[chosen], settings.gamma * unit)
-        kernels[modality] = maps[modality].kernel(rows)
+        kernels[modality] = maps[modality].kernel_of_all(rows)
     left, right = (one.penalty() for one in maps.values())
     return KernelMoments(maps, moments(kernels), (left, right))
 
 
-def _unit(
-    rows: Float64[np.ndarray, "items dim"], modality: Modality, rng: np.random.Generator
-) -> float:
+def _unit(rows: Rows, modality: Modality, rng: np.random.Generator) -> float:
     try:
         return median_gamma(rows, rng)
     except ValueError as error:

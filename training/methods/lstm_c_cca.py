@@ -44,6 +44,10 @@ class LstmSettings(ClassDeepSettings):
 
     left_layers: str = "128-32-20"
     right_layers: str = "128-32-20"
+    dropout: float = 0.3
+    epochs: int = 20
+    rate: float = 5e-3
+    score_every: int = 4
     steps: int = 10
     mask: bool = True
 

@@ -231,8 +231,8 @@ def test_a_method_without_the_preset_or_the_data_is_not_applicable(
         "random": "ok",
         "c_cca": "not applicable: has no preset as_coded",
         "cca": "not applicable: lacks what it takes",
-        "lstm_c_cca": "not applicable: field audio/features: one row per item, expected "
-        "sequences, (items, time, dim)",
+        "lstm_c_cca": "not applicable: field audio/features (audio_train): has one row "
+        "per item; the method takes sequences, (items, time, dim)",
     }
 
 

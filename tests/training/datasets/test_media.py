@@ -38,8 +38,8 @@ def item(name: str, path: Path, segment: Segment = WHOLE) -> SourceItem:
 
 
 @pytest.fixture
-def prepare(tmp_path: Path) -> Callable[[list[SourceItem]], Prepared]:
-    def run(items: list[SourceItem]) -> Prepared:
+def prepare(tmp_path: Path) -> Callable[..., Prepared]:
+    def run(items: list[SourceItem], *, keep_steps: bool = False) -> Prepared:
         return prepare_media(
             items,
             {AUDIO: create_frontend("logmel")},
@@ -47,13 +47,14 @@ def prepare(tmp_path: Path) -> Callable[[list[SourceItem]], Prepared]:
             record=tmp_path / "record",
             workers=2,
             advance=lambda: None,
+            keep_steps=keep_steps,
         )
 
     return run
 
 
 def test_rows_tell_their_file_and_how_much_of_it_was_read(
-    tmp_path: Path, prepare: Callable[[list[SourceItem]], Prepared]
+    tmp_path: Path, prepare: Callable[..., Prepared]
 ) -> None:
     low, high = write_tone(tmp_path / "a.wav", 200), write_tone(tmp_path / "b.wav", 3000, 2)
     done = prepare([item("low", low), item("part", high, Segment(0.5, 1.25))])
@@ -65,7 +66,7 @@ def test_rows_tell_their_file_and_how_much_of_it_was_read(
 
 
 def test_one_bad_file_is_skipped_with_its_reason(
-    tmp_path: Path, prepare: Callable[[list[SourceItem]], Prepared]
+    tmp_path: Path, prepare: Callable[..., Prepared]
 ) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no sound at all")
@@ -77,7 +78,7 @@ def test_one_bad_file_is_skipped_with_its_reason(
 
 
 def test_nothing_readable_is_an_error(
-    tmp_path: Path, prepare: Callable[[list[SourceItem]], Prepared]
+    tmp_path: Path, prepare: Callable[..., Prepared]
 ) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"")
@@ -85,9 +86,26 @@ def test_nothing_readable_is_an_error(
         prepare([item("bad", bad)])
 
 
+def test_steps_are_kept_if_asked_and_pooled_come_to_what_they_are_without(
+    tmp_path: Path, prepare: Callable[..., Prepared]
+) -> None:
+    low, high = write_tone(tmp_path / "a.wav", 200), write_tone(tmp_path / "b.wav", 3000, 2)
+    items = [item("low", low), item("high", high)]
+    pooled = prepare(items).data.modalities[AUDIO]
+    done = prepare(items, keep_steps=True)
+    assert done.reused == 0  # what was kept of the first has no steps
+    rows = done.data.modalities[AUDIO]
+    assert rows.length[1] == rows.steps > rows.length[0] > 1
+    assert not rows.features[0, rows.length[0] :].any()
+    np.testing.assert_array_equal(rows.pooled, pooled.features)
+    again = prepare(items, keep_steps=True)
+    assert again.reused == 2
+    np.testing.assert_array_equal(again.data.modalities[AUDIO].features, rows.features)
+
+
 def test_a_second_run_decodes_only_what_is_new_or_changed(
     tmp_path: Path,
-    prepare: Callable[[list[SourceItem]], Prepared],
+    prepare: Callable[..., Prepared],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     paths = [write_tone(tmp_path / f"{n}.wav", 300 + n) for n in range(3)]

@@ -62,6 +62,19 @@ def test_every_parameter_receives_gradient(make_data: MakeData) -> None:
                 assert parameter.grad.abs().sum() > 0, name
 
 
+def test_hash_functions_leave_the_critics_alone(make_data: MakeData) -> None:
+    game, towers, batch = game_on(make_data(0))
+    represented = {
+        m: towers[m].represent(torch.from_numpy(make_data(0).features[m][rows]))
+        for m, rows in batch.rows.items()
+    }
+    torch.autograd.backward(game.losses(represented, batch)["loss"])
+    assert all(part.grad is None for part in game.critics.parameters())
+    assert all(part.requires_grad for part in game.critics.parameters())
+    for tower in towers.values():
+        assert all(part.grad is not None for part in tower.parameters())
+
+
 def test_without_a_label_weight_there_is_no_classifier_to_train(
     make_data: MakeData,
 ) -> None:
