@@ -13,12 +13,11 @@ Source:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 from scipy.special import log_softmax, softmax
 
 Features = Float64[np.ndarray, "items dim"]
@@ -62,9 +61,14 @@ class ClassLogistic:
 
 
 @dataclass(frozen=True, slots=True)
-class _Map:
-    weight: Float64[np.ndarray, "dim classes"]
-    offset: Float64[np.ndarray, "classes"]
+class _Maps:
+    weight: Float32[np.ndarray, "rank fits classes"]
+    offset: Float32[np.ndarray, "fits classes"]
+
+    def scores(self, rows: Rotated) -> Float32[np.ndarray, "items fits classes"]:
+        scores = rows @ self.weight.reshape(len(self.weight), -1)
+        found: np.ndarray = scores.reshape(len(rows), *self.offset.shape) + self.offset
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,10 @@ class _Rotated:
         rotated = (centred @ vectors).astype(np.float32)
         return cls(mean, vectors, values[kept], rotated)
 
-    def start(self, truth: Scores) -> _Map:
-        weight = np.zeros((len(self.values), truth.shape[1]))
-        return _Map(weight, np.log(truth.mean(axis=0).clip(min=RAREST)))
+    def start(self, truth: Scores, fits: int) -> _Maps:
+        weight = np.zeros((len(self.values), fits, truth.shape[1]), dtype=np.float32)
+        offset = np.log(truth.mean(axis=0).clip(min=RAREST)).astype(np.float32)
+        return _Maps(weight, np.tile(offset, (fits, 1)))
 
 
 def fit_class_logistic(
@@ -120,22 +125,21 @@ def fit_class_logistic(
     part = whole if len(asked) == len(features) else _Rotated.of(features[asked])
     folds = deal(groups[asked], labels[asked])
     unit = float(part.values.mean()) if part.values.size else 1.0
-    maps = [part.start(truth)] * (folds.max() + 1)
+    fits = np.arange(folds.max() + 1)
+    maps = part.start(truth, len(fits))
     best: tuple[float, float, Scores] | None = None
     worse = 0
     for penalty in penalties:
-        left_out = np.empty((len(asked), classes))
-        for fold, before in enumerate(maps):
-            held, kept = folds == fold, folds != fold
-            maps[fold] = _climb(
-                part.rows[kept],
-                truth[asked[kept]],
-                part.values,
-                penalty * unit,
-                before,
-                STEPS,
-            )
-            left_out[held] = part.rows[held] @ maps[fold].weight + maps[fold].offset
+        maps = _climb(
+            part.rows,
+            truth[asked],
+            folds[:, None] != fits,
+            part.values,
+            penalty * unit,
+            maps,
+            STEPS,
+        )
+        left_out = maps.scores(part.rows)[np.arange(len(asked)), folds].astype(np.float64)
         found = log_softmax(left_out, axis=1)[np.arange(len(asked)), labels[asked]]
         loss = -float(found.mean())
         if best is None or loss < best[0]:
@@ -148,10 +152,16 @@ def fit_class_logistic(
         raise ValueError("no penalties to choose from")
     loss, penalty, left_out = best
     last = _climb(
-        whole.rows, truth, whole.values, penalty * unit, whole.start(truth), LAST_STEPS
+        whole.rows,
+        truth,
+        np.ones((len(features), 1), dtype=bool),
+        whole.values,
+        penalty * unit,
+        whole.start(truth, 1),
+        LAST_STEPS,
     )
-    weight = whole.vectors @ last.weight
-    offset = last.offset - whole.mean @ weight
+    weight = whole.vectors @ last.weight[:, 0]
+    offset = last.offset[0] - whole.mean @ weight
     return ClassLogistic(weight, offset, left_out, penalty, loss)
 
 
@@ -182,27 +192,35 @@ def deal(groups: Groups, labels: Labels, folds: int = FOLDS) -> Int64[np.ndarray
 def _climb(
     rows: Rotated,
     truth: Scores,
+    kept: Bool[np.ndarray, "items fits"],
     bound: Float64[np.ndarray, "rank"],
     penalty: float,
-    start: _Map,
+    start: _Maps,
     steps: int,
-) -> _Map:
-    """Climb in float32, whose products take half the time; steps do not add up errors."""
-    stride = (1 / (bound / 2 + penalty)[:, None]).astype(np.float32)
-    shrink, offset_stride = np.float32(penalty), np.float32(2 / len(rows))
-    target = truth.astype(np.float32)
-    weight = ahead = start.weight.astype(np.float32)
-    offset = offset_ahead = start.offset.astype(np.float32)
-    momentum = 1.0
+) -> _Maps:
+    """Climb with several fits at once, each on rows of its own.
+
+    In float32, whose products take half the time; steps do not add up their errors.
+    """
+    stride = (1 / (bound / 2 + penalty))[:, None, None].astype(np.float32)
+    shrink = np.float32(penalty)
+    offset_stride = (2 / kept.sum(axis=0))[:, None].astype(np.float32)
+    target, mask = truth.astype(np.float32)[:, None], kept[:, :, None]
+    weight = ahead = start.weight
+    offset = offset_ahead = start.offset
+    momentum = np.ones(len(offset))
     for _ in range(steps):
-        missing = target - softmax(rows @ ahead + offset_ahead, axis=1)
-        new = ahead + stride * (rows.T @ missing - shrink * ahead)
+        scores = (rows @ ahead.reshape(len(ahead), -1)).reshape(len(rows), *offset.shape)
+        missing = (target - softmax(scores + offset_ahead, axis=2)) * mask
+        gradient = (rows.T @ missing.reshape(len(rows), -1)).reshape(ahead.shape)
+        new = ahead + stride * (gradient - shrink * ahead)
         new_offset = offset_ahead + offset_stride * missing.sum(axis=0)
-        if np.vdot(ahead - new, new - weight) > 0:
-            momentum = 1.0
-        grown = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
-        carried = np.float32((momentum - 1) / grown)
-        ahead = new + carried * (new - weight)
+        step = new - weight
+        downhill = np.einsum("dfc,dfc->f", ahead - new, step) > 0
+        momentum[downhill] = 1.0
+        grown = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        carried = ((momentum - 1) / grown)[:, None].astype(np.float32)
+        ahead = new + carried * step
         offset_ahead = new_offset + carried * (new_offset - offset)
         weight, offset, momentum = new, new_offset, grown
-    return _Map(weight.astype(np.float64), offset.astype(np.float64))
+    return _Maps(weight, offset)
