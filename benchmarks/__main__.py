@@ -1,7 +1,8 @@
 """Run every benchmark in a process of its own; table on stdout, JSON under var/bench.
 
 ``kernel_accuracy`` and ``large_evaluation`` take minutes, ``methods`` up to half an hour
-and its own options: they run only where they are named.
+and its own options: they run only where they are named. ``results`` puts comparisons
+into the documentation.
 """
 
 import json
@@ -22,15 +23,15 @@ OUT = Path("var/bench")
 
 def main() -> None:
     """Run all benchmarks, or those named on the command line."""
-    if sys.argv[1:2] == ["methods"]:
-        command = [sys.executable, "-m", "benchmarks.methods", *sys.argv[2:]]
+    if sys.argv[1:2] in (["methods"], ["results"]):
+        command = [sys.executable, "-m", f"benchmarks.{sys.argv[1]}", *sys.argv[2:]]
         sys.exit(subprocess.call(command))
     chosen = sys.argv[1:] or BENCHMARKS
     unknown = set(chosen) - {*BENCHMARKS, *NAMED}
     if unknown:
         sys.exit(
             f"unknown benchmark {', '.join(unknown)}; there are "
-            f"{', '.join((*BENCHMARKS, *NAMED))} and methods"
+            f"{', '.join((*BENCHMARKS, *NAMED))} methods and results"
         )
     table = Table("benchmark", "figure", "value")
     results = {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -415,6 +416,14 @@ def test_media_live_as_long_as_an_item_shows_them(
     assert list((data / "staging").iterdir()) == []
 
 
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for what is tidied up after an acknowledgment; a hang fails."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_media_of_what_was_refused_do_not_stay(
     collection: Collection, data: Path, tmp_path: Path
 ) -> None:
@@ -431,9 +440,9 @@ def test_media_of_what_was_refused_do_not_stay(
     with pytest.raises(CollectionError):
         collection.submit(put("b", media=sound), put("c", media_sha256="0" * 64))
     written(collection, put("b", media=sound, replace=False), put("b", replace=False))
-    assert len(media_files(data)) == 1
+    eventually(lambda: len(media_files(data)) == 1)
     written(collection, put("clip00", media=sound, replace=False), Delete(ids=["b"]))
-    assert media_files(data) == []
+    eventually(lambda: media_files(data) == [])
 
 
 def test_media_that_an_interruption_left_are_swept_by_a_writer(data: Path) -> None:

@@ -93,7 +93,7 @@ class Supcon:
     )
     presets: ClassVar[Mapping[str, SupconSettings]] = {
         "paper": SupconSettings(),
-        "tuned": SupconSettings(),
+        "tuned": SupconSettings(epochs=40, rate=2e-3),
     }
     grids: ClassVar[tuple[Mapping[str, tuple[Any, ...]], ...]] = ()
 

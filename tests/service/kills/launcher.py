@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from crossmodal.media.confinement import LIBC, ON_LINUX, PR_SET_PDEATHSIG
 from index import writer
 from index.group import Submission
 from index.operations import ItemResult, Receipt, Status
@@ -64,6 +66,8 @@ MUTANTS: Mapping[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     mutant, data = sys.argv[1:]
+    if ON_LINUX:  # a test that is killed leaves no service behind
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     MUTANTS[mutant]()
     sys.argv = ["service", "serve", "--data", data]
     __main__.app()
