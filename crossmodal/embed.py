@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from crossmodal.bundle import Bundle
 from crossmodal.embeddings import Embeddings
-from crossmodal.errors import FrontEndError, ShapeError
+from crossmodal.encoder import Encoder
+from crossmodal.errors import FrontEndError, NoTrackError, ShapeError
 from crossmodal.features import mean_over_time
 from crossmodal.frontends.frontend import Features, FrontEnd, Pooled
 from crossmodal.media.decoder import Decoder
@@ -76,7 +77,8 @@ def embed_clip(
     """Return the clip's embedding in each modality asked for, as (1, dim).
 
     Raises:
-        MediaError: If the clip cannot be decoded or lacks a track asked for.
+        MediaError: If the clip cannot be decoded or lacks a track asked for, or a track
+            is so empty that the encoder makes nothing of it.
         FrontEndError: If the bundle takes ready features only.
         BundleError: If the bundle has no encoder for a modality.
     """
@@ -91,7 +93,7 @@ def embed_clip(
     )
     started = time.perf_counter()
     embeddings = {
-        modality: bundle.encoder(modality).embed(rows[None])
+        modality: _embed_track(bundle.encoder(modality), modality, rows)
         for modality, rows in features.items()
     }
     encode_ms = 1e3 * (time.perf_counter() - started)
@@ -100,6 +102,20 @@ def embed_clip(
         duration_s=duration_s,
         took_ms={**took_ms, "encode": encode_ms},
     )
+
+
+def _embed_track(
+    encoder: Encoder, modality: Modality, rows: Float[np.ndarray, "..."]
+) -> Embeddings:
+    """Return a track's embedding; of a black film the features may all be zero."""
+    try:
+        return encoder.embed(rows[None])
+    except ShapeError:
+        if rows.any():
+            raise
+        raise NoTrackError(
+            f"the {modality} track is empty: its features are zero"
+        ) from None
 
 
 def embed_features(

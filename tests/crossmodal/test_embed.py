@@ -12,10 +12,11 @@ import pytest
 from crossmodal.bundle import Bundle
 from crossmodal.embed import clip_features, embed_clip, embed_features
 from crossmodal.encoder import OnnxEncoder
-from crossmodal.errors import BundleError, ShapeError
+from crossmodal.errors import BundleError, NoTrackError, ShapeError
 from crossmodal.frontends.catalog import create_frontend
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
+from tests.corpus.clips import Pictures, clip, encode
 from tests.graphs import linear_graph
 
 A, V = Modality.AUDIO, Modality.VISUAL
@@ -110,6 +111,20 @@ def test_a_clip_reaches_a_sequence_encoder_by_its_steps(tiny_bundle: MakeBundle)
         found.embeddings[A], [by_hand(bundle, A, rows[A])], atol=1e-5
     )
     np.testing.assert_array_equal(pooled[A], frontend.pool(rows[A]))
+
+
+def test_of_what_is_zero_the_clip_is_told_and_of_the_rest_the_encoder(
+    tiny_bundle: MakeBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frontend = create_frontend("framestats")
+    bundle = Bundle.open(tiny_bundle(["visual"], frontends={"visual": frontend.spec}))
+    black = encode("mp4", pictures=Pictures("libx264", [np.zeros((64, 64, 3), "u1")] * 5))
+    with Decoder(workers=1) as decoder:
+        with pytest.raises(NoTrackError, match="the visual track is empty"):
+            embed_clip(bundle, black, (V,), decoder)
+        monkeypatch.setattr(OnnxEncoder, "forward", lambda self, rows: np.zeros((1, 8)))
+        with pytest.raises(ShapeError):
+            embed_clip(bundle, clip("silent mp4"), (V,), decoder)
 
 
 def noise() -> bytes:

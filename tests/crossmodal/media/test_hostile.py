@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import socket
-import struct
 import subprocess
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +29,10 @@ from crossmodal.media.decoder import Decoder
 from crossmodal.media.limits import MediaLimits
 from crossmodal.media.tracks import TrackRequest, VisualRequest
 from crossmodal.modality import Modality
+from tests.corpus import junk, references
+from tests.corpus.boxes import table_bomb
+from tests.corpus.stills import png
+from tests.corpus.time_bombs import flac_of
 
 Requests = Mapping[Modality, TrackRequest]
 Make = Callable[[str], bytes]
@@ -67,39 +68,10 @@ def listeners() -> Iterator[dict[str, socket.socket]]:
         yield {"tcp": tcp, "udp": udp}
 
 
-def references(listeners: dict[str, socket.socket]) -> dict[str, bytes]:
+def pointing(listeners: dict[str, socket.socket], canary: Path) -> list[bytes]:
+    """The texts that refer to what listens and to the file."""
     tcp, udp = (listeners[name].getsockname()[1] for name in ("tcp", "udp"))
-    hls = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n"
-    return {
-        name: text.encode()
-        for name, text in {
-            "ffconcat relative": "ffconcat version 1.0\nfile canary.mp4\n",
-            "ffconcat absolute": f"ffconcat version 1.0\nfile {Path.cwd()}/canary.mp4\n",
-            "ffconcat http": f"ffconcat version 1.0\nfile http://127.0.0.1:{tcp}/canary\n",
-            "hls relative": hls.format("canary.mp4"),
-            "hls file": hls.format(f"file:{Path.cwd()}/canary.mp4"),
-            "hls http": hls.format(f"http://127.0.0.1:{tcp}/canary.ts"),
-            "hls tcp": hls.format(f"tcp://127.0.0.1:{tcp}"),
-            "hls concat": hls.format("concat:canary.mp4|canary.mp4"),
-            "hls subfile": hls.format("subfile,,start,0,end,0,,:canary.mp4"),
-            "sdp": (
-                "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
-                f"m=audio {udp + 2} RTP/AVP 0\n"
-            ),
-            "dash": (
-                '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011">'
-                f"<BaseURL>http://127.0.0.1:{tcp}/canary</BaseURL></MPD>"
-            ),
-            "m3u": f"#EXTM3U\nhttp://127.0.0.1:{tcp}/canary.mp3\n",
-            "pls": f"[playlist]\nFile1=http://127.0.0.1:{tcp}/canary.mp3\n",
-            "smil": f'<smil><body><audio src="http://127.0.0.1:{tcp}/canary"/></body></smil>',
-            "xspf": f"<playlist><location>http://127.0.0.1:{tcp}/canary</location></playlist>",
-            "asx": f'<asx><entry><ref href="http://127.0.0.1:{tcp}/canary"/></entry></asx>',
-            "names": "canary%d.mp4",
-            "lavfi": "lavfi:sine=440",
-            "data": "data:audio/wav;base64,UklGRg==",
-        }.items()
-    }
+    return list(references.texts(references.Canary(tcp, udp, canary)).values())
 
 
 @pytest.fixture
@@ -123,7 +95,7 @@ def untouched(listeners: dict[str, socket.socket]) -> bool:
 def test_references_are_refused_and_followed_by_nothing(
     decoder: Decoder, listeners: dict[str, socket.socket], canary: Path, see: Requests
 ) -> None:
-    for content in references(listeners).values():
+    for content in pointing(listeners, canary):
         assert isinstance(refusal(decoder, content, see), UnsupportedMediaError)
     assert untouched(listeners)
 
@@ -132,7 +104,7 @@ def test_references_are_refused_where_files_and_network_are_in_reach(
     listeners: dict[str, socket.socket], canary: Path, tmp_path: Path
 ) -> None:
     """The whitelists alone, without what confines a child."""
-    for content in references(listeners).values():
+    for content in pointing(listeners, canary):
         (tmp_path / "upload").write_bytes(content)
         began = time.monotonic()
         with (
@@ -158,27 +130,9 @@ def test_an_unguarded_ffconcat_would_open_the_canary(canary: Path) -> None:
 # Files that are no media, or no longer.
 
 
-def archive() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr("canary.wav", b"RIFF")
-    return buffer.getvalue()
-
-
-NOT_MEDIA = {
-    "one byte": b"R",
+NOT_MEDIA = junk.JUNK | {
     "text": b"canary " * 100,
-    "html": b"<!DOCTYPE html><html><body>canary</body></html>",
-    "pdf": b"%PDF-1.7\ncanary\n%%EOF",
-    "elf": b"\x7fELF\x02\x01\x01" + bytes(200),
-    "zip": archive(),
-    "gzip": b"\x1f\x8b\x08" + bytes(50),
-    "zeros": bytes(65_536),
-    "ones": b"\xff" * 65_536,
-    "random": np.random.default_rng(1).bytes(65_536),
-    "byte order mark": b"\xef\xbb\xbfcanary",
     "gif": b"GIF89a\x01\x00\x01\x00\x00\x00\x00;",
-    "midi": b"MThd\x00\x00\x00\x06\x00\x00\x00\x01\x00\x60MTrk\x00\x00\x00\x00",
 }
 
 
@@ -269,42 +223,6 @@ def answer_or_refusal(decoder: Decoder, content: bytes, requests: Requests) -> N
 # Bombs: small files that cost much.
 
 
-def box(kind: bytes, *parts: bytes) -> bytes:
-    content = b"".join(parts)
-    return struct.pack(">I", 8 + len(content)) + kind + content
-
-
-def full(kind: bytes, *values: int) -> bytes:
-    return box(kind, bytes(4), struct.pack(f">{len(values)}I", *values))
-
-
-def table_bomb(samples: int) -> bytes:
-    """An MP4 whose tables claim samples that its index is then allocated for."""
-    entry = box(
-        b"mp4a", bytes(6), b"\x00\x01", bytes(8),
-        struct.pack(">HHHHI", 1, 16, 0, 0, 16_000 << 16),
-    )  # fmt: skip
-    table = box(
-        b"stbl",
-        box(b"stsd", bytes(4), struct.pack(">I", 1), entry),
-        full(b"stts", 1, samples, 2),
-        full(b"stsc", 1, 1, 1, 1),
-        full(b"stsz", 1000, samples),
-        full(b"stco", 1, 48),
-    )
-    handler = box(b"hdlr", bytes(8), b"soun", bytes(13))
-    media = box(
-        b"mdia",
-        full(b"mdhd", 0, 0, 16_000, 16_000, 0),
-        handler,
-        box(b"minf", full(b"smhd", 0), table),
-    )
-    head = full(b"tkhd", 0, 0, 1, 0, 16_000, *[0] * 15)
-    track = box(b"trak", head, media)
-    movie = box(b"moov", full(b"mvhd", 0, 0, 1000, 1000, *[0] * 20), track)
-    return box(b"ftyp", b"isom", bytes(4), b"isom") + movie + box(b"mdat", bytes(1000))
-
-
 PROGRAM = """
 import resource, sys
 from pathlib import Path
@@ -332,21 +250,6 @@ def test_tables_that_claim_millions_of_samples_exhaust_no_more_than_allowed(
     error, most_kib = answer.stdout.split()
     assert error == b"UndecodableError"
     assert int(most_kib) < 512 * 1024  # 1.1 GiB without the limit
-
-
-def png(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        body = kind + content
-        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
-
-    packer = zlib.compressobj(1)
-    rows = b"".join(packer.compress(bytes(1 + 3 * width)) for _ in range(height))
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-        + chunk(b"IDAT", rows + packer.flush())
-        + chunk(b"IEND", b"")
-    )
 
 
 def test_a_picture_with_too_many_pixels_is_too_big(decoder: Decoder, see: Requests) -> None:
@@ -423,29 +326,18 @@ def test_too_many_streams_are_too_many(
     assert "more than 8 streams" in str(error)
 
 
-def flac_of(make: Make, total_samples: int) -> bytes:
-    """The FLAC clip with another number of samples in its header (36 bits)."""
-    content = bytearray(make("flac"))
-    field = int.from_bytes(content[18:26], "big")
-    field = field >> 36 << 36 | total_samples
-    content[18:26] = field.to_bytes(8, "big")
-    return bytes(content)
-
-
-def test_a_file_that_states_two_hours_is_too_long(
-    decoder: Decoder, make: Make, hear: Requests
-) -> None:
-    assert decoder.decode(flac_of(make, 3 * 48_000), hear).duration_s == 3.0
-    error = refusal(decoder, flac_of(make, 7_200 * 48_000), hear)
+def test_a_file_that_states_two_hours_is_too_long(decoder: Decoder, hear: Requests) -> None:
+    assert decoder.decode(flac_of(3 * 48_000), hear).duration_s == 3.0
+    error = refusal(decoder, flac_of(7_200 * 48_000), hear)
     assert isinstance(error, MediaTooLongError)
     assert str(error) == "the file is longer than 600 s"
 
 
 def test_a_file_that_states_no_length_is_decoded_as_far_as_allowed(
-    limited: Limited, make: Make, hear: Requests
+    limited: Limited, hear: Requests
 ) -> None:
     decoder = limited(MediaLimits(max_used_s=2.0))
-    assert decoder.decode(flac_of(make, 0), hear).duration_s == 2.0
+    assert decoder.decode(flac_of(0), hear).duration_s == 2.0
 
 
 @pytest.mark.parametrize(

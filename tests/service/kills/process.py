@@ -22,8 +22,16 @@ TOKEN = "SERVICE_OF_A_TEST"
 class Service:
     """A running service; all its descendants bear a token in their environment."""
 
-    def __init__(self, data: Path, *, mutant: str = "", **settings: object) -> None:
-        """Start it and wait until it is ready."""
+    def __init__(
+        self,
+        data: Path,
+        *,
+        mutant: str = "",
+        launcher: str = "tests.service.kills.launcher",
+        cwd: Path = ROOT,
+        **settings: object,
+    ) -> None:
+        """Start it, by a launcher that knows the mutant, and wait until it is ready."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -35,11 +43,12 @@ class Service:
         started = time.monotonic()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.service.kills.launcher", mutant, str(data)],
-                cwd=ROOT,
+                [sys.executable, "-m", launcher, mutant, str(data)],
+                cwd=cwd,
                 env=clean
                 | {f"EARSHOT_{name}": str(value) for name, value in given.items()}
                 | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+                | {"PYTHONPATH": str(ROOT)}
                 | {TOKEN: self.token},
                 stderr=log,
                 start_new_session=True,
