@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service.conftest import wav_clip
+from tests.service.clips import wav_clip
 from tests.service.kills.clients import body_of
 from tests.service.kills.process import Service
 

@@ -20,7 +20,7 @@ from crossmodal.media.decoder import Decoder
 from index.collection import Collection
 from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import listening
+from tests.service.running import listening
 
 if os.environ.get("EARSHOT_CI") != "1":
     pytest.importorskip("schemathesis")

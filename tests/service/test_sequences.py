@@ -12,7 +12,7 @@ from crossmodal.modality import Modality
 from index.build import build
 from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import running
+from tests.service.running import running
 from tests.service.test_search import npy
 
 pytestmark = pytest.mark.anyio

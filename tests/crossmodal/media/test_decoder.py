@@ -259,11 +259,19 @@ def test_a_child_that_stands_still_is_killed_when_its_time_is_up(
 
 
 def test_a_child_that_computes_too_long_is_killed(
-    limited: Limited, slow: tuple[bytes, Requests]
+    limited: Limited, making: SimpleNamespace
 ) -> None:
-    decoder = limited(MediaLimits(max_used_s=600.0, wall_s=120.0, cpu_s=1))
+    tone = making.tone(50, 3600.0, 4_000)
+    hour = making.encode("flac", making.Sound("flac", tone, 4_000))
+    limits = MediaLimits(
+        max_declared_s=4000.0,
+        max_used_s=4000.0,
+        wall_s=120.0,
+        cpu_s=1,
+        address_space=16 << 30,  # so that time runs out before memory does
+    )
     with pytest.raises(UndecodableError, match="more than 1 s of processor time"):
-        decoder.decode(slow[0], {Modality.AUDIO: AudioRequest(384_000)})
+        limited(limits).decode(hour, {Modality.AUDIO: AudioRequest(384_000)})
 
 
 @linux
