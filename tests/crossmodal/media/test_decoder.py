@@ -98,7 +98,7 @@ def is_gone(pid: int) -> bool:
 def slow(making: SimpleNamespace) -> tuple[bytes, Requests]:
     """Five minutes of sound, which take long enough to interfere with."""
     flac = making.encode("flac", making.Sound("flac", making.tone(50, 300.0, 4_000), 4_000))
-    return flac, {Modality.AUDIO: AudioRequest(16_000)}
+    return flac, {Modality.AUDIO: AudioRequest(96_000)}
 
 
 def child_in_work(before: Collection[int] = ()) -> int:
