@@ -31,6 +31,15 @@ app = typer.Typer(
 
 Data = Annotated[Path, typer.Argument(metavar="DIR", help="Data directory.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+FeaturesOption = Annotated[
+    Path | None,
+    typer.Option(help="Features of the clips, as prepared; saves decoding them again."),
+]
+SplitOption = Annotated[str, typer.Option(help="train, val, test or all.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
+]
+MediaOption = Annotated[bool, typer.Option(help="Copy the media, to play results.")]
 SHOWN_NAMES = 12
 
 
@@ -39,15 +48,10 @@ def build(
     bundle: Annotated[Path, typer.Option(help="Bundle to embed with.")],
     source: Annotated[Path, typer.Option(help="Media folder, manifest or features file.")],
     out: Annotated[Path, typer.Option(help="Data directory to make.")],
-    features: Annotated[
-        Path | None,
-        typer.Option(help="Features of the clips, as prepared; saves decoding them again."),
-    ] = None,
-    split: Annotated[str, typer.Option(help="train, val, test or all.")] = EVERY_SPLIT,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
-    ] = None,
-    media: Annotated[bool, typer.Option(help="Copy the media, to play results.")] = True,
+    features: FeaturesOption = None,
+    split: SplitOption = EVERY_SPLIT,
+    workers: WorkersOption = None,
+    media: MediaOption = True,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the collection in --out.")
     ] = False,
@@ -103,15 +107,10 @@ def add(
         Path | None,
         typer.Option(help="The bundle meant, to be compared with the directory's own."),
     ] = None,
-    features: Annotated[
-        Path | None,
-        typer.Option(help="Features of the clips, as prepared; saves decoding them again."),
-    ] = None,
-    split: Annotated[str, typer.Option(help="train, val, test or all.")] = EVERY_SPLIT,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
-    ] = None,
-    media: Annotated[bool, typer.Option(help="Copy the media, to play results.")] = True,
+    features: FeaturesOption = None,
+    split: SplitOption = EVERY_SPLIT,
+    workers: WorkersOption = None,
+    media: MediaOption = True,
     replace: Annotated[
         bool, typer.Option("--replace", help="Embed stored items anew.")
     ] = False,
@@ -179,9 +178,7 @@ def catch_up(
     directory: Data,
     bundle: Annotated[Path, typer.Option(help="The other bundle.")],
     out: Annotated[Path, typer.Option(help="The generation: a data directory.")],
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
-    ] = None,
+    workers: WorkersOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Embed the media of DIR by another bundle into a data directory beside it.

@@ -45,4 +45,5 @@ def _graph(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
     model.ir_version = 9
+    onnx.checker.check_model(model)
     return bytes(model.SerializeToString())

@@ -11,9 +11,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from crossmodal.bundle import Bundle, BundleManifest, EncoderSpec, write_manifest
 from crossmodal.confidence import Confidence
@@ -32,6 +30,7 @@ from index.new_items import NewItem, NewVector
 from index.store import Store
 from service.app import create_app
 from service.settings import Settings
+from tests.graphs import linear_graph
 from tests.service.clips import film_clip, wav_clip
 from tests.service.running import listening, running
 from tests.service.toy_bundle import DIM
@@ -83,26 +82,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         ),
     )
     return Bundle.open(directory)
-
-
-def linear_graph(weights: np.ndarray) -> bytes:
-    """Return an ONNX graph: features times weights, scaled to unit norm."""
-    width, dim = weights.shape
-    nodes = [
-        helper.make_node("MatMul", ["features", "weights"], ["product"]),
-        helper.make_node("LpNormalization", ["product"], ["embedding"], axis=1, p=2),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "linear",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", width])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dim])],
-        [numpy_helper.from_array(weights, "weights")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 9
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
 
 
 @pytest.fixture(scope="session")
