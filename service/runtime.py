@@ -16,6 +16,7 @@ from index.collection import Collection
 from index.compaction import CompactionPolicy
 from service import logs
 from service.admission import Lane
+from service.gathering import Gathering
 from service.gauges import Gauges
 from service.presentation import MediaFields
 from service.problems import DETAILS, ProblemError
@@ -66,6 +67,7 @@ class Runtime:
         self.decoder = decoder or Decoder(limits, workers=workers)
         self._embedding = ThreadPoolExecutor(workers, thread_name_prefix="embed")
         self._searching = ThreadPoolExecutor(workers, thread_name_prefix="search")
+        self.gathering = Gathering()
         self._writing = ThreadPoolExecutor(workers, thread_name_prefix="write")
         self._batching = ThreadPoolExecutor(1, thread_name_prefix="batch")
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="evaluate")
@@ -111,6 +113,7 @@ class Runtime:
             await asyncio.wait([self._opening])
         if self._owns_decoder:
             self.decoder.close()
+        self.gathering.close()
         for pool in (
             self._embedding,
             self._searching,
