@@ -18,6 +18,7 @@ from service import logs
 from service.admission import Lane
 from service.gathering import Gathering
 from service.gauges import Gauges
+from service.memory import give_back
 from service.presentation import MediaFields
 from service.problems import DETAILS, ProblemError
 from service.rates import Rates
@@ -167,6 +168,7 @@ class Runtime:
             self._collection = collection
             self.readiness.opened = True
             logs.event("ready", status=str(self.readiness.status))
+            give_back()
         finally:
             await asyncio.gather(warming, return_exceptions=True)
 
