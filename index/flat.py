@@ -10,16 +10,22 @@ from jaxtyping import Int64, UInt8
 
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError
-from index.gallery import Candidates, Seqs, float32_error
+from index.gallery import Candidates, Seqs, best, float32_error
+from index.rounded import RoundedVectors
 
 KIND = "flat"
+ROUNDED_FROM = 10_000  # vectors: comparing with fewer takes no time
+_SPARE = 64  # rounded vectors fetched beyond twice as many as are wanted
+_FEW = 64  # one vector in so many: choosing more takes longer than comparing with all
 
 
 class FlatGallery:
     """A FAISS ``IndexFlatIP`` whose ids are ``vectors.seq``; never changed once made.
 
     FAISS pads with row -1 when asked for more than it has and reports a wrong width by
-    an empty AssertionError, so both are settled before it is called.
+    an empty AssertionError, so both are settled before it is called. Where there are many
+    vectors, those that may be the best are first chosen by rounded ones; where that leaves
+    a doubt, every vector is compared with.
     """
 
     kind = KIND
@@ -35,6 +41,8 @@ class FlatGallery:
         self.error = float32_error(index.d)
         self.seqs: Seqs = faiss.vector_to_array(index.id_map)
         self._vectors = look_into(self._flat)
+        many = len(self._vectors) >= ROUNDED_FROM
+        self._rounded = RoundedVectors(self._vectors) if many else None
 
     @classmethod
     def of(cls, seqs: Seqs, vectors: Embeddings) -> FlatGallery:
@@ -69,6 +77,27 @@ class FlatGallery:
         if not count or not len(queries):
             empty = np.empty((len(queries), count))
             return Candidates(empty.astype(np.int64), empty)
+        seqs = np.empty((len(queries), count), dtype=np.int64)
+        scores = np.empty((len(queries), count), dtype=np.float32)
+        unsettled = np.arange(len(queries))
+        for taken in (2 * count + _SPARE, 16 * count + 8 * _SPARE):
+            if self._rounded is None or taken * _FEW > len(self) or not len(unsettled):
+                break
+            rows, bounds = self._rounded.nearest(queries[unsettled], taken)
+            doubtful = []
+            for number, near, bound in zip(unsettled, rows, bounds, strict=True):
+                near.sort()  # equal scores then come in the order of rows
+                own = self._vectors[near] @ queries[number]
+                found = best(self.seqs[near], own[None], count)
+                seqs[number], scores[number] = found.seqs[0], found.scores[0]
+                if scores[number, -1] - self.error <= bound:
+                    doubtful.append(number)
+            unsettled = np.array(doubtful, dtype=np.int64)
+        if len(unsettled):
+            seqs[unsettled], scores[unsettled] = self._search_all(queries[unsettled], count)
+        return Candidates(seqs, scores)
+
+    def _search_all(self, queries: Embeddings, count: int) -> Candidates:
         scores, rows = self._flat.search(np.ascontiguousarray(queries), count)
         return Candidates(self.seqs[rows], scores)
 
