@@ -73,24 +73,37 @@ class Jobs:
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._thread.start()
 
-    def start(self, kind: str, params: Mapping[str, Any] | None = None) -> Job:
+    def start(
+        self,
+        kind: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        job_id: str | None = None,
+    ) -> Job:
         """Ask for work; a job like it that has not begun serves everyone who asked.
+
+        Args:
+            kind: What is to be done.
+            params: What the work is told.
+            job_id: The job's id; one that bears it already is the one asked for.
 
         Raises:
             ConfigError: If there is no such work.
             CollectionError: If it was closed, or the job cannot be stored.
         """
-        if kind not in self._kinds:
+        if kind not in self._kinds and job_id is None:
             raise ConfigError(f"a job's kind must be one of {', '.join(self._kinds)}")
         params = params or {}
         with self._lock:
             if self._closed.is_set():
                 raise CollectionError("the collection is closed")
-            for job in self._jobs.values():
+            if job_id in self._jobs:
+                return self._jobs[job_id]
+            for job in self._jobs.values() if job_id is None else ():
                 if (job.kind, job.params, job.state) == (kind, params, JobState.QUEUED):
                     return job
             job = Job(
-                id=uuid4().hex,
+                id=job_id or uuid4().hex,
                 kind=kind,
                 state=JobState.QUEUED,
                 params=params,

@@ -15,7 +15,7 @@ from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
 from index.compaction import CompactionPolicy
 from index.jobs import Jobs
-from index.work import start_jobs
+from index.work import CollectionJobs
 from service import logs
 from service.admission import Lane
 from service.gauges import Gauges
@@ -180,7 +180,7 @@ class Runtime:
             self._block(CollectionError(f"opening failed: {type(error).__name__}"))
         else:
             if collection.writable:
-                self._jobs = await self.writing(lambda: start_jobs(collection))
+                self._jobs = await self.writing(lambda: CollectionJobs(collection))
             self._collection = collection
             self.readiness.opened = True
             logs.event("ready", status=str(self.readiness.status))

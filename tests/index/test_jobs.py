@@ -19,7 +19,7 @@ from index.jobs import MOST_ATTEMPTS, MOST_KEPT, Jobs, Work
 from index.reasons import reason, without_paths
 from index.store import Store
 from index.task import Task
-from index.work import start_jobs
+from index.work import CollectionJobs
 
 SECONDS = 120  # a bound for what hangs, not for what is slow
 
@@ -58,7 +58,7 @@ def job(job_id: str, state: JobState, kind: str = "compact", **known: Any) -> Jo
 def serving(data: Path) -> Iterator[tuple[Collection, Jobs]]:
     """A collection with its jobs, as a service holds them."""
     with Collection.open(data, write=True) as collection:
-        jobs = start_jobs(collection)
+        jobs = CollectionJobs(collection)
         try:
             yield collection, jobs
         finally:
