@@ -16,12 +16,15 @@ from crossmodal import console
 from crossmodal.console import Format
 from index import generation
 from index.add import add as add_to_collection
+from index.add import check_bundle
 from index.backup import back_up
 from index.build import build as build_collection
 from index.collection import Collection
+from index.following import have_done
 from index.sourcing import EVERY_SPLIT
 from index.switching import switch as exchange_directories
 from index.verify import verify as verify_collection
+from index.work import ADD, add_params
 
 app = typer.Typer(
     help="Build, describe and check data directories.",
@@ -114,13 +117,30 @@ def add(
     replace: Annotated[
         bool, typer.Option("--replace", help="Embed stored items anew.")
     ] = False,
+    served: Annotated[
+        bool, typer.Option("--served", help="Let the service that holds --data do it.")
+    ] = False,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Embed more with the directory's own bundle, and store what is not there yet.
 
     Each item is durable once it is stored: after an interruption, the same command goes
-    on where it was.
+    on where it was. A directory that a service holds is added to with --served: the
+    service does it as a job, which goes on if this command is stopped or the service
+    starts anew; the source must be readable by the service under the same path.
     """
+    if served:
+        check_bundle(data, bundle)
+        params = add_params(
+            source,
+            features=features,
+            split=split,
+            workers=workers,
+            keep_media=media,
+            replace=replace,
+        )
+        _print_added(data, have_done(data, ADD, params, progress=console.progress), output)
+        return
     report = add_to_collection(
         data,
         source,
@@ -132,17 +152,9 @@ def add(
         replace=replace,
         progress=console.progress,
     )
-    for skipped in report.skipped:
-        console.note(f"skipped {skipped.item_id}: {skipped.reason}")
-    if output is Format.JSON:
-        skips = [skipped._asdict() for skipped in report.skipped]
-        console.print_json(asdict(report) | {"data": str(data), "skipped": skips})
-        return
-    console.note(
-        f"{report.added} items added, {report.replaced} replaced, {report.existing} were "
-        f"there, {len(report.skipped)} left out, in {report.seconds:.1f} s"
-    )
-    print(data)
+    skipped = [skip._asdict() for skip in report.skipped]
+    told = asdict(report) | {"skipped": skipped, "left_out": len(skipped)}
+    _print_added(data, told, output)
 
 
 @app.command()
@@ -227,6 +239,19 @@ def verify(directory: Data, output: FormatOption = Format.TABLE) -> None:
         )
     if not all(check.ok for check in checks):
         raise typer.Exit(console.FAILURE)
+
+
+def _print_added(data: Path, told: Mapping[str, Any], output: Format) -> None:
+    for skip in told["skipped"]:
+        console.note(f"skipped {skip['item_id']}: {skip['reason']}")
+    if output is Format.JSON:
+        console.print_json({**told, "data": str(data)})
+        return
+    console.note(
+        f"{told['added']} items added, {told['replaced']} replaced, {told['existing']} "
+        f"were there, {told['left_out']} left out, in {told['seconds']:.1f} s"
+    )
+    print(data)
 
 
 def _print_table(rows: Mapping[str, str]) -> None:

@@ -21,7 +21,7 @@ from index.database import (
     open_beside_writer,
     open_database,
 )
-from index.jobs import Job, JobState
+from index.job import Job
 from index.new_items import VECTOR_TYPE, NewItem, check_item
 from index.transaction import Transaction, translated
 from index.wal import WRITING
@@ -244,16 +244,7 @@ class Store:
         rows = self._connection.execute(
             "SELECT id, kind, state, progress, updated FROM jobs ORDER BY updated, id"
         )
-        return [
-            Job(
-                id=job_id,
-                kind=kind,
-                state=JobState(state),
-                progress=json.loads(progress),
-                updated=updated,
-            )
-            for job_id, kind, state, progress, updated in rows
-        ]
+        return [Job.from_row(*row) for row in rows]
 
     def damaged_vectors(self) -> list[int]:
         """Return the seq of every vector whose bytes do not match their checksum."""
