@@ -11,6 +11,8 @@ from pathlib import Path
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchError
 from index.collection import Collection
+from index.compaction import CompactionPolicy
+from index.kinds import BaseSettings
 from index.new_items import NewItem
 from index.operations import Put, Receipt, Status
 from index.source_media import Skipped
@@ -49,6 +51,7 @@ def add(
     workers: int | None = None,
     keep_media: bool = True,
     replace: bool = False,
+    bases: BaseSettings | None = None,
     progress: Progress = silent,
 ) -> AddReport:
     """Embed a source with the directory's own bundle and store what is not there yet.
@@ -66,6 +69,7 @@ def add(
         workers: Clips embedded at a time; by default one per core.
         keep_media: Whether to copy the media, so that results can be played.
         replace: Whether to embed items anew whose id is stored.
+        bases: What decides the kind of index files that are made anew.
         progress: Shows how far it is.
 
     Raises:
@@ -77,7 +81,8 @@ def add(
         StorageFullError: If the disk has too little space left.
     """
     started = time.monotonic()
-    with Collection.open(directory, write=True) as collection:
+    policy = CompactionPolicy(bases=bases or BaseSettings())
+    with Collection.open(directory, write=True, policy=policy) as collection:
         if bundle is not None:
             _check_same(bundle, collection)
         stored = frozenset(collection.view.items)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import faiss
 import numpy as np
@@ -11,8 +12,7 @@ from jaxtyping import Int64, UInt8
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError
 from index.gallery import Candidates, Seqs, float32_error
-
-KIND = "flat"
+from index.kinds import FLAT
 
 
 class FlatGallery:
@@ -22,7 +22,7 @@ class FlatGallery:
     an empty AssertionError, so both are settled before it is called.
     """
 
-    kind = KIND
+    kind = FLAT
     exact = True
     search_width = None
     recall = None
@@ -54,10 +54,9 @@ class FlatGallery:
         index, _ = deserialize_id_map(raw, faiss.IndexFlat)
         return cls(index)
 
-    def serialize(self) -> bytes:
-        """Return the bytes that `deserialize` takes; equal galleries give equal bytes."""
-        raw: np.ndarray = faiss.serialize_index(self._index)
-        return raw.tobytes()
+    def write(self, sink: Callable[[bytes], object]) -> None:
+        """Give the bytes that `deserialize` takes, in parts, alike for equal galleries."""
+        write_index(self._index, sink)
 
     def __len__(self) -> int:
         """Return the number of vectors."""
@@ -103,6 +102,16 @@ def deserialize_id_map(
     if len(seqs) != inner.ntotal or (np.diff(seqs) <= 0).any():
         raise CollectionError("base has ids that do not ascend")
     return index, inner
+
+
+def write_index(index: faiss.IndexIDMap, sink: Callable[[bytes], object]) -> None:
+    """Give an index's bytes in parts, so that no copy of it is held."""
+
+    def take(part: bytes) -> int:
+        sink(part)
+        return len(part)
+
+    faiss.write_index(index, cast(Any, faiss).PyCallbackIOWriter(take))
 
 
 def look_into(flat: Any) -> Embeddings:
