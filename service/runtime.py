@@ -193,7 +193,9 @@ class Runtime:
         return Collection.open(
             self.settings.data,
             write=not self.settings.read_only,
-            policy=CompactionPolicy(tail=self.settings.compaction_tail),
+            policy=CompactionPolicy(
+                tail=self.settings.compaction_tail, bases=self.settings.bases
+            ),
         )
 
     def _block(self, error: CrossmodalError) -> None:
