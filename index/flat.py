@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import faiss
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError
-from index.gallery import Candidates, Seqs, best, float32_error
+from index.gallery import Candidates, Seqs, float32_error
 from index.kinds import FLAT
 from index.rounded import RoundedVectors
 
@@ -77,29 +77,32 @@ class FlatGallery:
         if not count or not len(queries):
             empty = np.empty((len(queries), count))
             return Candidates(empty.astype(np.int64), empty)
-        seqs = np.empty((len(queries), count), dtype=np.int64)
+        rows = np.empty((len(queries), count), dtype=np.int64)
         scores = np.empty((len(queries), count), dtype=np.float32)
-        unsettled = np.arange(len(queries))
+        unsettled = list(range(len(queries)))
         for taken in (2 * count + _SPARE, 16 * count + 8 * _SPARE):
-            if self._rounded is None or taken * _FEW > len(self) or not len(unsettled):
+            if self._rounded is None or taken * _FEW > len(self) or not unsettled:
                 break
-            rows, bounds = self._rounded.nearest(queries[unsettled], taken)
+            part = queries if len(unsettled) == len(queries) else queries[unsettled]
+            near, bounds = self._rounded.nearest(part, taken)
+            near.sort(axis=1)  # equal scores then come in the order of rows
             doubtful = []
-            for number, near, bound in zip(unsettled, rows, bounds, strict=True):
-                near.sort()  # equal scores then come in the order of rows
-                own = self._vectors[near] @ queries[number]
-                found = best(self.seqs[near], own[None], count)
-                seqs[number], scores[number] = found.seqs[0], found.scores[0]
+            for number, own, bound in zip(unsettled, near, bounds.tolist(), strict=True):
+                negated = -(self._vectors[own] @ queries[number])
+                order = negated.argsort(kind="stable")[:count]
+                rows[number], scores[number] = own[order], -negated[order]
                 if scores[number, -1] - self.error <= bound:
                     doubtful.append(number)
-            unsettled = np.array(doubtful, dtype=np.int64)
-        if len(unsettled):
-            seqs[unsettled], scores[unsettled] = self._search_all(queries[unsettled], count)
-        return Candidates(seqs, scores)
-
-    def _search_all(self, queries: Embeddings, count: int) -> Candidates:
-        scores, rows = self._flat.search(np.ascontiguousarray(queries), count)
+            unsettled = doubtful
+        if unsettled:
+            rows[unsettled], scores[unsettled] = self._search_all(queries[unsettled], count)
         return Candidates(self.seqs[rows], scores)
+
+    def _search_all(
+        self, queries: Embeddings, count: int
+    ) -> tuple[Int64[np.ndarray, "queries found"], Float32[np.ndarray, "queries found"]]:
+        scores, rows = self._flat.search(np.ascontiguousarray(queries), count)
+        return rows, scores
 
     def vectors(self, seqs: Int64[np.ndarray, "wanted"]) -> Embeddings:
         """Return the vectors of these seqs, all of them present, in that order."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import faiss
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from crossmodal.embeddings import Embeddings
 from index.gallery import float32_error
@@ -52,31 +52,30 @@ class RoundedVectors:
             faiss.ScalarQuantizer.QT_8bit_direct_signed,
             faiss.METRIC_INNER_PRODUCT,
         )
-        self._longest = self._rest = 0.0
+        longest = rest_norm = 0.0
         for part in parts:
             whole = np.rint((part - self._middle) / self._scale)
             whole = whole.clip(-LARGEST, LARGEST)
             rest = part - self._middle - whole * self._scale
-            # computed in float32, and of float32 numbers
-            longest = 1.001 * float(np.linalg.norm(whole, axis=1).max())
-            rest_norm = 1.001 * float(np.linalg.norm(rest, axis=1).max()) + 1e-6
-            self._longest = max(self._longest, longest)
-            self._rest = max(self._rest, rest_norm)
+            longest = max(longest, float(np.linalg.norm(whole, axis=1).max()))
+            rest_norm = max(rest_norm, float(np.linalg.norm(rest, axis=1).max()))
             self._index.add(whole)
+        # what float32 loses of these norms and in adding products up
+        summing = float32_error(vectors.shape[1]) * float(self._scale.max())
+        self._longest = 1.001 * longest
+        self._error = 1.001 * rest_norm + summing * self._longest + 2e-6
 
     def nearest(self, queries: Embeddings, count: int) -> Nearest:
-        """Return the ``count`` rows that rounding puts first, at most all there are."""
+        """Return the ``count`` rows that rounding puts first, at most all there are.
+
+        Queries have a norm of 1 at most.
+        """
         scaled = queries * self._scale
-        step = np.abs(scaled).max(axis=1) / LARGEST
+        step = np.abs(scaled).max(axis=1, keepdims=True) / LARGEST
         step[step == 0] = 1
-        whole = np.rint(scaled / step[:, None])
+        whole = np.rint(scaled / step)
         scores, rows = self._index.search(whole, count)
-        missed = _norms(scaled - whole * step[:, None])
-        summing = float32_error(queries.shape[1]) * step * _norms(whole)
-        error = (missed + summing) * self._longest + self._rest * _norms(queries)
-        return Nearest(rows, scores[:, -1] * step + queries @ self._middle + error + 1e-6)
-
-
-def _norms(rows: Float32[np.ndarray, "rows dim"]) -> Float32[np.ndarray, "rows"]:
-    lengths: np.ndarray = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return lengths
+        scaled -= whole * step
+        missed = np.sqrt(np.einsum("ij,ij->i", scaled, scaled, dtype=np.float64))
+        highest = scores[:, -1] * step[:, 0] + queries @ self._middle
+        return Nearest(rows, highest + missed * self._longest + self._error)
