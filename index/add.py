@@ -10,7 +10,9 @@ from pathlib import Path
 
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchError
-from index.collection import Collection
+from index.collection import BUNDLE, Collection
+from index.compaction import CompactionPolicy
+from index.kinds import BaseSettings
 from index.new_items import NewItem
 from index.operations import Put, Receipt, Status
 from index.source_media import Skipped
@@ -49,6 +51,7 @@ def add(
     workers: int | None = None,
     keep_media: bool = True,
     replace: bool = False,
+    bases: BaseSettings | None = None,
     progress: Progress = silent,
 ) -> AddReport:
     """Embed a source with the directory's own bundle and store what is not there yet.
@@ -66,6 +69,7 @@ def add(
         workers: Clips embedded at a time; by default one per core.
         keep_media: Whether to copy the media, so that results can be played.
         replace: Whether to embed items anew whose id is stored.
+        bases: What decides the kind of index files that are made anew.
         progress: Shows how far it is.
 
     Raises:
@@ -76,55 +80,90 @@ def add(
         CollectionLockedError: If another process holds the directory.
         StorageFullError: If the disk has too little space left.
     """
-    started = time.monotonic()
-    with Collection.open(directory, write=True) as collection:
-        if bundle is not None:
-            _check_same(bundle, collection)
-        stored = frozenset(collection.view.items)
-        sourcing = Sourcing(
-            bundle=collection.bundle,
+    policy = CompactionPolicy(bases=bases or BaseSettings())
+    with Collection.open(directory, write=True, policy=policy) as collection:
+        check_bundle(directory, bundle)
+        return add_to(
+            collection,
+            source,
+            features=features,
             split=split,
             workers=workers,
+            keep_media=keep_media,
+            replace=replace,
             progress=progress,
-            known=known_features(features, collection.bundle) if features else None,
-            leave_out=frozenset() if replace else stored,
-        )
-        counts = dict.fromkeys(Status, 0)
-        skipped: list[Skipped] = []
-        waiting: deque[Future[Receipt]] = deque()
-        media = collection.media_files if keep_media else None
-        for outcome in embed_source(source, sourcing, media):
-            if isinstance(outcome, Skipped):
-                if outcome.reason == STORED:
-                    counts[Status.EXISTS] += 1
-                else:
-                    skipped.append(outcome)
-                continue
-            try:
-                waiting.append(_submit(collection, outcome, replace=replace))
-            except CollectionError:
-                raise
-            except CrossmodalError as error:
-                skipped.append(Skipped(outcome.id, str(error)))
-            if len(waiting) > _UNDER_WAY:
-                counts[_status(waiting.popleft())] += 1
-        for future in waiting:
-            counts[_status(future)] += 1
-        return AddReport(
-            added=counts[Status.CREATED],
-            replaced=counts[Status.REPLACED],
-            existing=counts[Status.EXISTS],
-            skipped=tuple(skipped),
-            view_seq=collection.view.seq,
-            seconds=time.monotonic() - started,
         )
 
 
-def _check_same(bundle: Path, collection: Collection) -> None:
-    given, own = Bundle.open(bundle).model_id, collection.bundle.model_id
-    if given != own:
+def add_to(
+    collection: Collection,
+    source: Path,
+    *,
+    features: Path | None = None,
+    split: str = EVERY_SPLIT,
+    workers: int | None = None,
+    keep_media: bool = True,
+    replace: bool = False,
+    progress: Progress = silent,
+) -> AddReport:
+    """Do what `add` does to a collection that is opened for writing.
+
+    Searching and other writes go on meanwhile.
+    """
+    started = time.monotonic()
+    stored = frozenset(collection.view.items)
+    sourcing = Sourcing(
+        bundle=collection.bundle,
+        split=split,
+        workers=workers,
+        progress=progress,
+        known=known_features(features, collection.bundle) if features else None,
+        leave_out=frozenset() if replace else stored,
+    )
+    counts = dict.fromkeys(Status, 0)
+    skipped: list[Skipped] = []
+    waiting: deque[Future[Receipt]] = deque()
+    media = collection.media_files if keep_media else None
+    for outcome in embed_source(source, sourcing, media):
+        if isinstance(outcome, Skipped):
+            if outcome.reason == STORED:
+                counts[Status.EXISTS] += 1
+            else:
+                skipped.append(outcome)
+            continue
+        try:
+            waiting.append(_submit(collection, outcome, replace=replace))
+        except CollectionError:
+            raise
+        except CrossmodalError as error:
+            skipped.append(Skipped(outcome.id, str(error)))
+        if len(waiting) > _UNDER_WAY:
+            counts[_status(waiting.popleft())] += 1
+    for future in waiting:
+        counts[_status(future)] += 1
+    return AddReport(
+        added=counts[Status.CREATED],
+        replaced=counts[Status.REPLACED],
+        existing=counts[Status.EXISTS],
+        skipped=tuple(skipped),
+        view_seq=collection.view.seq,
+        seconds=time.monotonic() - started,
+    )
+
+
+def check_bundle(directory: Path, given: Path | None) -> None:
+    """Check that a bundle, if one is given, is the one of a data directory.
+
+    Raises:
+        ModelMismatchError: If it is another.
+        BundleError: If one of them is damaged.
+    """
+    if given is None:
+        return
+    wanted, own = Bundle.open(given).model_id, Bundle.open(directory / BUNDLE).model_id
+    if wanted != own:
         raise ModelMismatchError(
-            f"the bundle given has model id {given}, the data directory was made with "
+            f"the bundle given has model id {wanted}, the data directory was made with "
             f"{own}; build a directory of its own with the bundle given"
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +15,7 @@ from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.modality import Modality
 from index.compaction import CompactionPolicy
 from index.database import DATABASE
-from index.jobs import Jobs
+from index.job import Job
 from index.loading import Model, load
 from index.lock import DirectoryLock
 from index.manifest import IndexManifest
@@ -155,16 +155,27 @@ class Collection:
                 stored vector is damaged.
             OSError: If the files cannot be written; everything is then as before.
         """
+        return self.begin_compaction().result()
+
+    def begin_compaction(self) -> Future[IndexManifest]:
+        """Ask for what `compact` does, without waiting for it."""
         return self._write_path().compact()
 
-    @property
-    def jobs(self) -> Jobs:
-        """The long work asked for: ``compact`` does what `compact` does.
+    def stored_jobs(self) -> list[Job]:
+        """Return the jobs that are kept, those changed longest ago first.
 
         Raises:
-            CollectionError: If it was opened for reading.
+            CollectionError: If it is closed or was opened for reading.
         """
-        return self._write_path().jobs
+        return self._write_path().jobs()
+
+    def keep_job(self, job: Job, forgotten: Sequence[str] = ()) -> None:
+        """Store a job durably, in place of what was known of it, and forget others.
+
+        Raises:
+            CollectionError: If that fails, or it was opened for reading.
+        """
+        self._write_path().keep_job(job, forgotten)
 
     @property
     def writable(self) -> bool:

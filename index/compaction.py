@@ -14,8 +14,9 @@ from pathlib import Path
 
 from crossmodal.errors import CollectionError, ConfigError
 from crossmodal.modality import Modality
-from index.bases import BaseSettings, make_galleries
+from index.bases import make_galleries
 from index.item_map import ItemMap
+from index.kinds import BaseSettings
 from index.loading import Model, read_vectors, rows_of
 from index.manifest import IndexManifest, publish
 from index.rows import Rows

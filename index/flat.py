@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import faiss
 import numpy as np
@@ -11,9 +12,9 @@ from jaxtyping import Float32, Int64, UInt8
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError
 from index.gallery import Candidates, Seqs, float32_error
+from index.kinds import FLAT
 from index.rounded import RoundedVectors
 
-KIND = "flat"
 ROUNDED_FROM = 10_000  # vectors: comparing with fewer takes no time
 _SPARE = 64  # rounded vectors fetched beyond twice as many as are wanted
 _FEW = 64  # one vector in so many: choosing more takes longer than comparing with all
@@ -28,7 +29,7 @@ class FlatGallery:
     a doubt, every vector is compared with.
     """
 
-    kind = KIND
+    kind = FLAT
     exact = True
     search_width = None
     recall = None
@@ -62,10 +63,9 @@ class FlatGallery:
         index, _ = deserialize_id_map(raw, faiss.IndexFlat)
         return cls(index)
 
-    def serialize(self) -> bytes:
-        """Return the bytes that `deserialize` takes; equal galleries give equal bytes."""
-        raw: np.ndarray = faiss.serialize_index(self._index)
-        return raw.tobytes()
+    def write(self, sink: Callable[[bytes], object]) -> None:
+        """Give the bytes that `deserialize` takes, in parts, alike for equal galleries."""
+        write_index(self._index, sink)
 
     def __len__(self) -> int:
         """Return the number of vectors."""
@@ -135,6 +135,16 @@ def deserialize_id_map(
     if len(seqs) != inner.ntotal or (np.diff(seqs) <= 0).any():
         raise CollectionError("base has ids that do not ascend")
     return index, inner
+
+
+def write_index(index: faiss.IndexIDMap, sink: Callable[[bytes], object]) -> None:
+    """Give an index's bytes in parts, so that no copy of it is held."""
+
+    def take(part: bytes) -> int:
+        sink(part)
+        return len(part)
+
+    faiss.write_index(index, cast(Any, faiss).PyCallbackIOWriter(take))
 
 
 def look_into(flat: Any) -> Embeddings:

@@ -45,7 +45,8 @@ class DirectoryLock:
             if error.errno != errno.EWOULDBLOCK:
                 raise CollectionError(f"{directory}: {LOCK}: {error.strerror}") from None
             raise CollectionLockedError(
-                f"{directory} is in use by another process; stop that process first"
+                f"{directory} is in use by another process; stop that process first, or "
+                "let it do the work where a command has --served"
             ) from None
 
     def release(self) -> None:

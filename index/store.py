@@ -23,7 +23,7 @@ from index.database import (
     open_beside_writer,
     open_database,
 )
-from index.jobs import Job, JobState
+from index.job import Job
 from index.new_items import VECTOR_TYPE, NewItem, check_item
 from index.transaction import Transaction, translated
 from index.wal import WRITING
@@ -274,7 +274,12 @@ class Store:
         Raises:
             CollectionError: If a vector's checksum or width is wrong.
         """
-        parts = [np.empty((0, dim), dtype=np.float32)]
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM vectors "
+            "WHERE modality = ? AND model_id = ? AND seq > ? AND seq <= ?",
+            (modality, model_id, after, up_to),
+        ).fetchone()
+        found, end = np.empty((count, dim), dtype=np.float32), 0
         for rows in self._vector_batches(modality, model_id, after, up_to):
             for seq, raw, crc in rows:
                 if zlib.crc32(raw) != crc or len(raw) != dim * VECTOR_TYPE.itemsize:
@@ -283,24 +288,16 @@ class Store:
                         "restore a backup"
                     )
             flat = np.frombuffer(b"".join(raw for _, raw, _ in rows), dtype=VECTOR_TYPE)
-            parts.append(flat.reshape(len(rows), dim).astype(np.float32))
-        return np.concatenate(parts)
+            start, end = end, end + len(rows)
+            found[start:end] = flat.reshape(len(rows), dim)
+        return found
 
     def jobs(self) -> list[Job]:
         """Return every job, those changed longest ago first."""
         rows = self._connection.execute(
             "SELECT id, kind, state, progress, updated FROM jobs ORDER BY updated, id"
         )
-        return [
-            Job(
-                id=job_id,
-                kind=kind,
-                state=JobState(state),
-                progress=json.loads(progress),
-                updated=updated,
-            )
-            for job_id, kind, state, progress, updated in rows
-        ]
+        return [Job.from_row(*row) for row in rows]
 
     def damaged_vectors(self) -> list[int]:
         """Return the seq of every vector whose bytes do not match their checksum."""

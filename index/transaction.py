@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import zlib
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 from crossmodal.errors import CollectionError, DataError, StorageFullError
 from index.database import last_seq
-from index.jobs import Job
+from index.job import Job
 from index.new_items import VECTOR_TYPE, CheckedItem
 
 _COMMITTED = 1
@@ -124,10 +123,9 @@ class Transaction:
 
     def keep_job(self, job: Job) -> None:
         """Store a job, in place of what was known of it."""
-        progress = json.dumps(dict(job.progress))
         self._connection.execute(
             "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?)",
-            (job.id, job.kind, job.state, progress, job.updated),
+            (job.id, job.kind, job.state, job.to_json(), job.updated),
         )
 
     def forget_jobs(self, ids: Sequence[str]) -> None:

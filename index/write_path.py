@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from index.compaction import CompactionPolicy, Compactor, compact
 from index.database import DATABASE
 from index.group import CheckedPut, Submission
-from index.jobs import Job, Jobs
+from index.job import Job
 from index.loading import Model
 from index.manifest import IndexManifest, oldest_kept
 from index.media import MediaFiles
@@ -97,9 +96,6 @@ class WritePath:
         )
         if degraded is not None:
             self._compactor.request()
-        self.jobs = Jobs(
-            self._writer.run(store.jobs), {"compact": self._compact}, self._keep_job
-        )
 
     def submit(
         self, operations: tuple[Operation, ...], idempotency: Idempotency | None
@@ -123,13 +119,26 @@ class WritePath:
         done.add_done_callback(release)
         return done
 
-    def compact(self) -> IndexManifest:
-        """Make the index files anew and wait for it, as `Collection.compact` says."""
-        return self._compactor.request().result()
+    def compact(self) -> Future[IndexManifest]:
+        """Ask for the index files to be made anew, as `Collection.compact` says."""
+        return self._compactor.request()
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs that the store keeps, those changed longest ago first."""
+        return self._writer.run(self._store.jobs)
+
+    def keep_job(self, job: Job, forgotten: Sequence[str]) -> None:
+        """Store a job durably and forget others, as `Collection.keep_job` says."""
+
+        def keep() -> None:
+            with self._store.transaction("") as transaction:
+                transaction.keep_job(job)
+                transaction.forget_jobs(forgotten)
+
+        self._writer.run(keep)
 
     def close(self) -> None:
         """Finish what was submitted and end the threads."""
-        self.jobs.close()
         self._compactor.close()
         self._writer.close()
 
@@ -145,19 +154,6 @@ class WritePath:
             self._media.claim(item.media_sha256)
             claimed.append(item.media_sha256)
         return CheckedPut(check_item(item, self._model.dim), operation.replace)
-
-    def _compact(self) -> Mapping[str, Any]:
-        manifest = self.compact()
-        vectors = {str(m): base.count for m, base in manifest.bases.items()}
-        return {"seq": manifest.seq, "vectors": vectors}
-
-    def _keep_job(self, job: Job, forgotten: Sequence[str]) -> None:
-        def keep() -> None:
-            with self._store.transaction("") as transaction:
-                transaction.keep_job(job)
-                transaction.forget_jobs(forgotten)
-
-        self._writer.run(keep)
 
     def _compact_in_time(self) -> None:
         if self._settings.policy.asks_for(self._builder):

@@ -14,6 +14,8 @@ from crossmodal.media.decoder import Decoder
 from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
 from index.compaction import CompactionPolicy
+from index.jobs import Jobs
+from index.work import CollectionJobs
 from service import logs
 from service.admission import Lane
 from service.gathering import Gathering
@@ -59,6 +61,7 @@ class Runtime:
         self.failed: CrossmodalError | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._collection = collection
+        self._jobs: Jobs | None = None
         self._owns_collection = collection is None
         self._owns_decoder = decoder is None
         self._mismatch = False
@@ -93,6 +96,19 @@ class Runtime:
         return self._collection
 
     @property
+    def jobs(self) -> Jobs | None:
+        """The long work that is asked for; None if the service only reads.
+
+        Raises:
+            ProblemError: ``not-ready`` or ``model-mismatch``, if it cannot be used.
+        """
+        if not self.collection.writable:
+            return None
+        if self._jobs is None:
+            raise ProblemError("not-ready", DETAILS["not-ready"])
+        return self._jobs
+
+    @property
     def media_fields(self) -> MediaFields:
         """Describes the collection's media in replies."""
         if self._media_fields is None:
@@ -112,6 +128,8 @@ class Runtime:
         """End the children and threads and let go of the collection."""
         if self._opening is not None:
             await asyncio.wait([self._opening])
+        if self._jobs is not None:  # they end at their next step
+            await asyncio.get_running_loop().run_in_executor(None, self._jobs.close)
         if self._owns_decoder:
             self.decoder.close()
         self.gathering.close()
@@ -165,6 +183,8 @@ class Runtime:
             logs.failure("opening failed", error)
             self._block(CollectionError(f"opening failed: {type(error).__name__}"))
         else:
+            if collection.writable:
+                self._jobs = await self.writing(lambda: CollectionJobs(collection))
             self._collection = collection
             self.readiness.opened = True
             logs.event("ready", status=str(self.readiness.status))
@@ -178,7 +198,9 @@ class Runtime:
         return Collection.open(
             self.settings.data,
             write=not self.settings.read_only,
-            policy=CompactionPolicy(tail=self.settings.compaction_tail),
+            policy=CompactionPolicy(
+                tail=self.settings.compaction_tail, bases=self.settings.bases
+            ),
         )
 
     def _block(self, error: CrossmodalError) -> None:

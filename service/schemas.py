@@ -204,14 +204,24 @@ class DeletedReply(Reply):
     request_id: str
 
 
+class JobProgressReply(Reply):
+    """How much of how much is done; a total of null is not known yet."""
+
+    done: int
+    total: int | None
+
+
 class JobReply(Reply):
-    """One piece of long work; ``updated`` is in Unix seconds."""
+    """One piece of long work; times are in Unix seconds."""
 
     id: str
     kind: str
-    state: Literal["queued", "running", "done", "failed"]
-    progress: dict[str, Any] = Field(description="what it came to, or an `error`")
+    state: Literal["queued", "running", "cancelling", "done", "failed", "cancelled"]
+    progress: JobProgressReply
+    started: float | None
     updated: float
+    error: str | None = Field(description="why it failed, in words")
+    result: dict[str, Any] | None = Field(description="what it came to")
 
 
 class JobWithIdReply(JobReply):

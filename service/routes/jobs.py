@@ -1,23 +1,26 @@
-"""POST /jobs, GET /jobs and /jobs/{id}: long work that goes on in the background."""
+"""POST /jobs, GET /jobs, GET and DELETE /jobs/{id}: long work in the background."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from crossmodal.errors import UnknownJobError
+from index.job import Job
+from index.jobs import Jobs
 from service import documentation, schemas
 from service.bodies import JSON, check_body, parse_json, read_body
 from service.dependencies import ADMIN, READ, runtime
 from service.parameters import Strict, validate
 from service.presentation import json_response
-from service.writing import writable
+from service.problems import ProblemError
+from service.runtime import Runtime
 
 router = APIRouter(tags=["jobs"])
 
 _ERRORS = (*documentation.READ_ERRORS, 409)
+_JOB_ID = {"parameters": [documentation.path_parameter("job_id", "the job's id")]}
 
 
 class JobRequest(Strict):
@@ -45,14 +48,15 @@ async def start_job(request: Request) -> Response:
     One of the kind that waits already serves everyone who asks.
     """
     service = runtime(request)
-    collection = writable(service)
+    jobs = _changeable(service)
     limit = service.settings.max_json
     with service.writes:
         check_body(request, limit, JSON)
         asked = validate(JobRequest, parse_json(await read_body(request, limit)))
-        job = await service.writing(lambda: collection.jobs.start(asked.kind))
+        job = await service.writing(lambda: jobs.start(asked.kind))
     headers = {"location": f"/jobs/{job.id}"}
-    return json_response(request, asdict(job), collection.view, status=202, headers=headers)
+    view = service.collection.view
+    return json_response(request, job_fields(job), view, status=202, headers=headers)
 
 
 @router.get(
@@ -65,10 +69,10 @@ async def start_job(request: Request) -> Response:
 async def list_jobs(request: Request) -> Response:
     """Return the last hundred jobs, newest first; none if the service only reads."""
     service = runtime(request)
-    collection = service.collection
-    jobs = await service.writing(collection.jobs.all) if collection.writable else []
-    body = {"jobs": [asdict(job) for job in jobs]}
-    return json_response(request, body, collection.view)
+    jobs = service.jobs
+    kept = await service.writing(jobs.all) if jobs is not None else []
+    body = {"jobs": [job_fields(job) for job in kept]}
+    return json_response(request, body, service.collection.view)
 
 
 @router.get(
@@ -76,15 +80,56 @@ async def list_jobs(request: Request) -> Response:
     dependencies=[Depends(READ)],
     response_model=None,
     responses=documentation.responses(schemas.JobWithIdReply, (*_ERRORS, 404)),
-    openapi_extra={"parameters": [documentation.path_parameter("job_id", "the job's id")]},
+    openapi_extra=_JOB_ID,
     summary="Look at long work",
 )
 async def get_job(request: Request) -> Response:
     """Return one job."""
     service = runtime(request)
-    collection = service.collection
-    job_id = request.path_params["job_id"]
-    if not collection.writable:
+    jobs, job_id = service.jobs, request.path_params["job_id"]
+    if jobs is None:
         raise UnknownJobError("a service that only reads has no jobs")
-    job = await service.writing(lambda: collection.jobs.get(job_id))
-    return json_response(request, asdict(job), collection.view)
+    job = await service.writing(lambda: jobs.get(job_id))
+    return json_response(request, job_fields(job), service.collection.view)
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    dependencies=[Depends(ADMIN)],
+    response_model=None,
+    responses=documentation.responses(
+        schemas.JobWithIdReply, (*documentation.KEPT_ERRORS, 404)
+    ),
+    openapi_extra=_JOB_ID,
+    summary="Cancel long work",
+)
+async def cancel_job(request: Request) -> Response:
+    """Ask a job to end without its result; one that has ended stays as it is.
+
+    What waits is `cancelled` at once; what runs is `cancelling` until its next step.
+    """
+    service = runtime(request)
+    jobs, job_id = _changeable(service), request.path_params["job_id"]
+    with service.writes:
+        job = await service.writing(lambda: jobs.cancel(job_id))
+    return json_response(request, job_fields(job), service.collection.view)
+
+
+def job_fields(job: Job) -> dict[str, Any]:
+    """Return what is told of a job; what it was told itself is not."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "progress": {"done": job.done, "total": job.total},
+        "started": job.started,
+        "updated": job.updated,
+        "error": job.error,
+        "result": job.result,
+    }
+
+
+def _changeable(service: Runtime) -> Jobs:
+    if service.jobs is None:
+        raise ProblemError("forbidden", "this service only reads its collection")
+    return service.jobs

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 import pytest
 
 from index.collection import Collection
+from index.jobs import Work
+from index.task import Task
 from service import schemas
 
 pytestmark = pytest.mark.anyio
@@ -23,13 +26,13 @@ async def test_a_job_is_begun_and_watched_to_its_end(
     assert reply.status_code == 202
     job = schemas.JobWithIdReply.model_validate(reply.json())
     assert reply.headers["location"] == f"/jobs/{job.id}"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while job.state in ("queued", "running"):
         assert time.monotonic() < deadline
         told = (await client.get(f"/jobs/{job.id}")).json()
         job = schemas.JobWithIdReply.model_validate(told)
-    assert (job.state, job.progress["seq"]) == ("done", seq)
-    assert job.progress["vectors"] == {"audio": 14, "visual": 12}
+    assert (job.state, job.error) == ("done", None)
+    assert job.result == {"seq": seq, "vectors": {"audio": 14, "visual": 12}}
     listed = schemas.JobsReply.model_validate((await client.get("/jobs")).json())
     assert [one.id for one in listed.jobs] == [job.id]
 
@@ -50,3 +53,27 @@ async def test_a_service_that_only_reads_has_no_jobs(
     assert (await client.get("/jobs")).json()["jobs"] == []
     assert (await client.get("/jobs/x")).status_code == 404
     assert (await client.post("/jobs", json={"kind": "compact"})).status_code == 403
+    assert (await client.delete("/jobs/x")).status_code == 403
+
+
+async def test_a_job_that_waits_is_cancelled(connect: Any, writable: Collection) -> None:
+    client = await connect(writable)
+    jobs = client._transport.app.state.runtime.jobs
+    begun, go = threading.Event(), threading.Event()
+
+    def wait(task: Task) -> dict[str, Any]:
+        begun.set()
+        assert go.wait(60)
+        return {}
+
+    jobs._kinds["hold"] = Work(do=wait)
+    jobs.start("hold")
+    assert begun.wait(60)
+    try:
+        asked = (await client.post("/jobs", json={"kind": "compact"})).json()
+        reply = await client.delete(f"/jobs/{asked['id']}")
+        told = schemas.JobWithIdReply.model_validate(reply.json())
+        assert (reply.status_code, told.state) == (200, "cancelled")
+    finally:
+        go.set()
+    assert (await client.delete("/jobs/absent")).status_code == 404

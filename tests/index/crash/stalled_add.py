@@ -1,0 +1,35 @@
+"""Serves a directory until some of a source is added as a job, then stands still."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from index import add as adding
+from index.collection import Collection
+from index.operations import Receipt
+from index.work import ADD, CollectionJobs, add_params
+
+if __name__ == "__main__":
+    data, source, hold, stored = sys.argv[1:]
+    submit = adding._submit
+    acknowledged = 0
+
+    def then_stall(collection: Collection, *given: Any, **named: Any) -> Future[Receipt]:
+        """Submit, and say so and stand still when so many are durable."""
+        global acknowledged
+        done = submit(collection, *given, **named)
+        done.result()
+        acknowledged += 1
+        if acknowledged == int(stored):
+            Path(hold).touch()
+            threading.Event().wait()
+        return done
+
+    adding._submit = then_stall
+    jobs = CollectionJobs(Collection.open(Path(data), write=True, reserve_bytes=0))
+    jobs.start(ADD, add_params(Path(source)))
+    threading.Event().wait()
