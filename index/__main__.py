@@ -14,15 +14,15 @@ from rich.text import Text
 
 from crossmodal import console
 from crossmodal.console import Format
-from index import generation
+from index import changing_commands
 from index.add import add as add_to_collection
 from index.add import check_bundle
 from index.backup import back_up
 from index.build import build as build_collection
+from index.changing_commands import Data, FormatOption
 from index.collection import Collection
 from index.following import have_done
 from index.sourcing import EVERY_SPLIT
-from index.switching import switch as exchange_directories
 from index.verify import verify as verify_collection
 from index.work import ADD, add_params
 
@@ -32,8 +32,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Data = Annotated[Path, typer.Argument(metavar="DIR", help="Data directory.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 FeaturesOption = Annotated[
     Path | None,
     typer.Option(help="Features of the clips, as prepared; saves decoding them again."),
@@ -185,45 +183,6 @@ def backup(
     print(out)
 
 
-@app.command("catch-up")
-def catch_up(
-    directory: Data,
-    bundle: Annotated[Path, typer.Option(help="The other bundle.")],
-    out: Annotated[Path, typer.Option(help="The generation: a data directory.")],
-    workers: WorkersOption = None,
-    output: FormatOption = Format.TABLE,
-) -> None:
-    """Embed the media of DIR by another bundle into a data directory beside it.
-
-    DIR may be served and written to meanwhile; run it again to bring over what was
-    written since. ``switch`` then lets the two change places.
-    """
-    done = generation.catch_up(
-        directory, bundle, out, workers=workers, progress=console.progress
-    )
-    for skipped in done.skipped:
-        console.note(f"skipped {skipped.item_id}: {skipped.reason}")
-    if output is Format.JSON:
-        skips = [skipped._asdict() for skipped in done.skipped]
-        console.print_json(asdict(done) | {"out": str(out), "skipped": skips})
-        return
-    console.note(f"{done.embedded} items embedded, {done.deleted} deleted")
-    print(out)
-
-
-@app.command()
-def switch(
-    directory: Data,
-    made: Annotated[Path, typer.Argument(metavar="GENERATION", help="What catch-up made.")],
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Though items may be missing.")
-    ] = False,
-) -> None:
-    """Let DIR and a generation change places in one step; again, to go back."""
-    exchange_directories(directory, made, partial=partial)
-    print(directory)
-
-
 @app.command()
 def verify(directory: Data, output: FormatOption = Format.TABLE) -> None:
     """Check every checksum, and search against brute force; status 1 if any fails."""
@@ -271,6 +230,13 @@ def _text(value: Any) -> str:
         return ", ".join(shown + [f"{more} more"] * (more > 0)) or "-"
     return "-" if value is None else str(value)
 
+
+for command in (
+    changing_commands.reembed,
+    changing_commands.switch,
+    changing_commands.discard,
+):
+    app.command()(command)
 
 if __name__ == "__main__":
     console.run(app)
