@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 def sha256_file(path: Path) -> str:
@@ -26,10 +29,22 @@ def sync_directory(directory: Path) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write the whole file in one step: readers see the old content or the new."""
+    write_parts(path, lambda write: write(content))
+
+
+def write_parts(
+    path: Path, produce: Callable[[Callable[[bytes], object]], Result]
+) -> Result:
+    """Write a file in one step, as `write_bytes` does, from parts that need not fit memory.
+
+    Args:
+        path: The file.
+        produce: Is given what writes a part, and whose result is returned.
+    """
     draft = path.with_name(path.name + ".new")
     try:
         with draft.open("wb") as file:
-            file.write(content)
+            result = produce(file.write)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -37,6 +52,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)  # on a full disk its space is needed
         raise
     sync_directory(path.parent)
+    return result
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from crossmodal import console
 from crossmodal.console import Format
@@ -19,9 +15,23 @@ from index.add import add as add_to_collection
 from index.add import check_bundle
 from index.backup import back_up
 from index.build import build as build_collection
-from index.changing_commands import Data, FormatOption
 from index.collection import Collection
+from index.compaction import CompactionPolicy
 from index.following import have_done
+from index.kinds import AUTO
+from index.options import (
+    Data,
+    FeaturesOption,
+    FormatOption,
+    KindOption,
+    MediaOption,
+    MemoryOption,
+    RecallOption,
+    SplitOption,
+    WorkersOption,
+    base_settings,
+)
+from index.printing import in_words, print_added, print_table
 from index.sourcing import EVERY_SPLIT
 from index.verify import verify as verify_collection
 from index.work import ADD, add_params
@@ -31,17 +41,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-FeaturesOption = Annotated[
-    Path | None,
-    typer.Option(help="Features of the clips, as prepared; saves decoding them again."),
-]
-SplitOption = Annotated[str, typer.Option(help="train, val, test or all.")]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Clips embedded at a time; one per core.")
-]
-MediaOption = Annotated[bool, typer.Option(help="Copy the media, to play results.")]
-SHOWN_NAMES = 12
 
 
 @app.command()
@@ -56,6 +55,9 @@ def build(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the collection in --out.")
     ] = False,
+    kind: KindOption = AUTO,
+    memory: MemoryOption = 0,
+    recall: RecallOption = 0.99,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Embed clips or ready features and index them.
@@ -72,6 +74,7 @@ def build(
         workers=workers,
         keep_media=media,
         replace=force,
+        bases=base_settings(kind, memory, recall),
         progress=console.progress,
     )
     for skipped in report.skipped:
@@ -95,7 +98,7 @@ def info(directory: Data, output: FormatOption = Format.TABLE) -> None:
     if output is Format.JSON:
         console.print_json(known)
     else:
-        _print_table({name: _text(value) for name, value in known.items()})
+        print_table({name: in_words(value) for name, value in known.items()})
 
 
 @app.command()
@@ -118,6 +121,9 @@ def add(
     served: Annotated[
         bool, typer.Option("--served", help="Let the service that holds --data do it.")
     ] = False,
+    kind: KindOption = AUTO,
+    memory: MemoryOption = 0,
+    recall: RecallOption = 0.99,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Embed more with the directory's own bundle, and store what is not there yet.
@@ -137,7 +143,7 @@ def add(
             keep_media=media,
             replace=replace,
         )
-        _print_added(data, have_done(data, ADD, params, progress=console.progress), output)
+        print_added(data, have_done(data, ADD, params, progress=console.progress), output)
         return
     report = add_to_collection(
         data,
@@ -148,23 +154,32 @@ def add(
         workers=workers,
         keep_media=media,
         replace=replace,
+        bases=base_settings(kind, memory, recall),
         progress=console.progress,
     )
     skipped = [skip._asdict() for skip in report.skipped]
     told = asdict(report) | {"skipped": skipped, "left_out": len(skipped)}
-    _print_added(data, told, output)
+    print_added(data, told, output)
 
 
 @app.command()
-def compact(directory: Data, output: FormatOption = Format.TABLE) -> None:
+def compact(
+    directory: Data,
+    kind: KindOption = AUTO,
+    memory: MemoryOption = 0,
+    recall: RecallOption = 0.99,
+    output: FormatOption = Format.TABLE,
+) -> None:
     """Make the index files anew from everything stored."""
-    with Collection.open(directory, write=True) as collection:
+    policy = CompactionPolicy(bases=base_settings(kind, memory, recall))
+    with Collection.open(directory, write=True, policy=policy) as collection:
         manifest = collection.compact()
     if output is Format.JSON:
         console.print_json(asdict(manifest))
         return
-    bases = ", ".join(f"{base.count} {m}" for m, base in sorted(manifest.bases.items()))
-    console.note(f"{bases} vectors, up to write {manifest.seq}")
+    bases = sorted(manifest.bases.items())
+    counts = ", ".join(f"{base.count} {m} vectors ({base.kind})" for m, base in bases)
+    console.note(f"{counts}, up to write {manifest.seq}")
     print(directory)
 
 
@@ -190,7 +205,7 @@ def verify(directory: Data, output: FormatOption = Format.TABLE) -> None:
     if output is Format.JSON:
         console.print_json([check._asdict() for check in checks])
     else:
-        _print_table(
+        print_table(
             {
                 check.name: f"{'ok' if check.ok else 'FAILED'}: {check.detail}"
                 for check in checks
@@ -198,37 +213,6 @@ def verify(directory: Data, output: FormatOption = Format.TABLE) -> None:
         )
     if not all(check.ok for check in checks):
         raise typer.Exit(console.FAILURE)
-
-
-def _print_added(data: Path, told: Mapping[str, Any], output: Format) -> None:
-    for skip in told["skipped"]:
-        console.note(f"skipped {skip['item_id']}: {skip['reason']}")
-    if output is Format.JSON:
-        console.print_json({**told, "data": str(data)})
-        return
-    console.note(
-        f"{told['added']} items added, {told['replaced']} replaced, {told['existing']} "
-        f"were there, {told['left_out']} left out, in {told['seconds']:.1f} s"
-    )
-    print(data)
-
-
-def _print_table(rows: Mapping[str, str]) -> None:
-    table = Table(box=None, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in rows.items():
-        table.add_row(name.replace("_", " "), Text(text))
-    Console(highlight=False).print(table)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        names = list(value)
-        shown = [f"{name} {_text(value[name])}" for name in names[:SHOWN_NAMES]]
-        more = len(names) - len(shown)
-        return ", ".join(shown + [f"{more} more"] * (more > 0)) or "-"
-    return "-" if value is None else str(value)
 
 
 for command in (

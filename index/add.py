@@ -11,6 +11,8 @@ from pathlib import Path
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchError
 from index.collection import BUNDLE, Collection
+from index.compaction import CompactionPolicy
+from index.kinds import BaseSettings
 from index.new_items import NewItem
 from index.operations import Put, Receipt, Status
 from index.source_media import Skipped
@@ -49,6 +51,7 @@ def add(
     workers: int | None = None,
     keep_media: bool = True,
     replace: bool = False,
+    bases: BaseSettings | None = None,
     progress: Progress = silent,
 ) -> AddReport:
     """Embed a source with the directory's own bundle and store what is not there yet.
@@ -66,6 +69,7 @@ def add(
         workers: Clips embedded at a time; by default one per core.
         keep_media: Whether to copy the media, so that results can be played.
         replace: Whether to embed items anew whose id is stored.
+        bases: What decides the kind of index files that are made anew.
         progress: Shows how far it is.
 
     Raises:
@@ -76,7 +80,8 @@ def add(
         CollectionLockedError: If another process holds the directory.
         StorageFullError: If the disk has too little space left.
     """
-    with Collection.open(directory, write=True) as collection:
+    policy = CompactionPolicy(bases=bases or BaseSettings())
+    with Collection.open(directory, write=True, policy=policy) as collection:
         check_bundle(directory, bundle)
         return add_to(
             collection,

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from crossmodal.embeddings import Embeddings
-from crossmodal.errors import CollectionError, ConfigError
+from crossmodal.errors import CollectionError
 from crossmodal.modality import Modality
-from index.flat import KIND as FLAT
 from index.flat import FlatGallery
 from index.gallery import Seqs
-from index.hnsw import KIND as HNSW
-from index.hnsw import LINKS, HnswGallery
+from index.hnsw import HnswGallery
+from index.ivf import IvfGallery
+from index.kinds import FLAT, HNSW, IVF, BaseSettings
 
 RECALL_AT = 10
-SEARCH_WIDTHS = (64, 128, 256, 512, 1024)
 QUERIES = 200  # of each modality, to measure recall with
 _log = logging.getLogger(__name__)
 
-BaseGallery = FlatGallery | HnswGallery
+Approximate = HnswGallery | IvfGallery
+BaseGallery = FlatGallery | Approximate
 
 
 class NumberedVectors(NamedTuple):
@@ -34,38 +32,6 @@ class NumberedVectors(NamedTuple):
     vectors: Embeddings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseSettings:
-    """What decides the kind of a base.
-
-    Attributes:
-        flat_up_to: So many vectors are compared with one by one: exactly.
-        recall: The part of the ten best that a graph must find to be used.
-        memory_bytes: What a graph with its vectors may take; None for half of the
-            machine's memory. Above it, and where recall is not reached, every vector is
-            compared with: slower, and exact.
-    """
-
-    flat_up_to: int = 100_000
-    recall: float = 0.99
-    memory_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.flat_up_to < 0 or not 0 < self.recall <= 1:
-            raise ConfigError(
-                "expected flat_up_to >= 0 and a recall in (0, 1], got "
-                f"{self.flat_up_to} and {self.recall}"
-            )
-
-    def wants_graph(self, count: int, dim: int) -> bool:
-        """Tell whether so many vectors get a graph."""
-        memory = self.memory_bytes
-        if memory is None:
-            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-        links = 2 * LINKS + LINKS // 2  # per vector, over its layers, on average
-        return count > self.flat_up_to and count * 4 * (dim + links) <= memory
-
-
 def make_galleries(
     found: Mapping[Modality, NumberedVectors],
     settings: BaseSettings,
@@ -73,8 +39,8 @@ def make_galleries(
 ) -> dict[Modality, BaseGallery]:
     """Return a gallery per modality.
 
-    Queries of every modality search every gallery, so a graph's recall is measured with
-    vectors of all of them, and the lowest counts.
+    Queries of every modality search every gallery, so what a graph or lists find is
+    measured with vectors of all of them, and the lowest counts.
 
     Args:
         found: The vectors.
@@ -90,44 +56,52 @@ def make_galleries(
         for rows in found.values()
         if len(rows.vectors)
     ]
-    return {
-        modality: _gallery(modality, rows, queries, settings, stopped)
-        for modality, rows in found.items()
-    }
+    total = sum(len(rows.vectors) for rows in found.values())
+    galleries: dict[Modality, BaseGallery] = {}
+    for modality, rows in found.items():
+        kind = settings.kind_of(len(rows.seqs), rows.vectors.shape[1], total)
+        made = None
+        if len(rows.seqs) and kind != FLAT:
+            made = _approximate(kind, rows, queries, settings, stopped)
+        galleries[modality] = made or FlatGallery.of(*rows)
+    return galleries
 
 
-def _gallery(
-    modality: Modality,
+def _approximate(
+    kind: str,
     rows: NumberedVectors,
     queries: Sequence[np.ndarray],
     settings: BaseSettings,
     stopped: Callable[[], bool],
-) -> BaseGallery:
-    count, dim = rows.vectors.shape
-    if not settings.wants_graph(count, dim):
-        return FlatGallery.of(rows.seqs, rows.vectors)
-    graph = HnswGallery.of(rows.seqs, rows.vectors, SEARCH_WIDTHS[0], stopped)
-    for width in SEARCH_WIDTHS:
-        tried = graph.measured(width, 0.0)
+) -> Approximate | None:
+    """Return a gallery with the first width that finds enough; None if no width does."""
+    made: Approximate
+    if kind == HNSW:
+        made = HnswGallery.of(*rows, stopped)
+    else:
+        made = IvfGallery.of(*rows, settings.seed, stopped)
+    recall = 0.0
+    for width in made.widths:
+        tried = made.measured(width, 0.0)
         recall = min(recall_of(tried, part) for part in queries)
         if recall >= settings.recall:
-            return graph.measured(width, recall)
+            return made.measured(width, recall)
     _log.warning(
-        "a graph over %d %s vectors finds %.3f of the best %d at most; it is not used",
-        *(count, modality, recall, RECALL_AT),
+        "%s over %d vectors finds %.3f of the best %d at most; it is not used",
+        *(made.kind, len(made), recall, RECALL_AT),
     )
-    return FlatGallery.of(rows.seqs, rows.vectors)
+    return None
 
 
-def recall_of(graph: HnswGallery, queries: Embeddings) -> float:
-    """Return the mean part of the ten best scores that a graph's search reaches.
+def recall_of(made: Approximate, queries: Embeddings) -> float:
+    """Return the mean part of the ten best scores that a search reaches.
 
     By score, since which of several equal vectors is returned does not matter.
     """
-    count = min(RECALL_AT, len(graph))
-    found = graph.search(queries, count).scores
-    lowest = graph.search_all(queries, count).scores[:, -1:]
-    return float((found >= lowest - graph.error).mean())
+    count = min(RECALL_AT, len(made))
+    found = made.search(queries, count).scores
+    lowest = made.search_all(queries, count).scores[:, -1:]
+    return float((found >= lowest - made.error).mean())
 
 
 def load_gallery(
@@ -140,6 +114,9 @@ def load_gallery(
     """
     if kind == FLAT:
         return FlatGallery.deserialize(raw)
-    if kind == HNSW and search_width is not None and recall is not None:
-        return HnswGallery.deserialize(raw, search_width, recall)
+    if search_width is not None and recall is not None:
+        if kind == HNSW:
+            return HnswGallery.deserialize(raw, search_width, recall)
+        if kind == IVF:
+            return IvfGallery.deserialize(raw, search_width, recall)
     raise CollectionError(f"this build knows no base of kind {kind!r}")

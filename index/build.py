@@ -14,9 +14,10 @@ from crossmodal.bundle import MANIFEST, Bundle
 from crossmodal.durable import sync_directory, write_bytes
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.modality import Modality
-from index.bases import BaseSettings, make_galleries
+from index.bases import make_galleries
 from index.collection import BUNDLE, MEDIA, STAGING, model_of
 from index.database import DATABASE
+from index.kinds import BaseSettings
 from index.loading import read_vectors
 from index.lock import LOCK, DirectoryLock
 from index.manifest import publish
@@ -60,6 +61,7 @@ def build(
     workers: int | None = None,
     keep_media: bool = True,
     replace: bool = False,
+    bases: BaseSettings | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
     """Embed a source and write a data directory, whole or not at all.
@@ -76,6 +78,7 @@ def build(
         workers: Clips embedded at a time; by default one per core.
         keep_media: Whether to copy the media, so that results can be played.
         replace: Whether to put the new directory in the place of an older one.
+        bases: What decides the kind of its index files.
         progress: Shows how far it is.
 
     Raises:
@@ -103,7 +106,10 @@ def build(
             )
             media = MediaFiles(work / MEDIA, work / STAGING) if keep_media else None
             items, vectors, skipped = _fill(
-                work, bundle, embed_source(source, sourcing, media)
+                work,
+                bundle,
+                embed_source(source, sourcing, media),
+                bases or BaseSettings(),
             )
             sync_tree(work)
             _put_in_place(work, out)
@@ -123,7 +129,10 @@ def build(
 
 
 def _fill(
-    work: Path, bundle: Bundle, outcomes: Iterator[NewItem | Skipped]
+    work: Path,
+    bundle: Bundle,
+    outcomes: Iterator[NewItem | Skipped],
+    bases: BaseSettings,
 ) -> tuple[int, Mapping[Modality, int], tuple[Skipped, ...]]:
     model = model_of(bundle)
     created = time.time()
@@ -151,7 +160,7 @@ def _fill(
             raise DataError(f"nothing could be embedded; the first: {skipped[0].reason}")
         index = work / INDEX
         index.mkdir()
-        galleries = make_galleries(read_vectors(store, model), BaseSettings())
+        galleries = make_galleries(read_vectors(store, model), bases)
         publish(index, galleries, seq=store.seq, model_id=model.id)
     finally:
         store.close()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from crossmodal.errors import CollectionError
-from index.bases import BaseSettings
 from index.beside import beside_id, has_index, open_beside, remove_beside, was_used
 from index.collection import Collection
 from index.reembedding import LeftOut, NotCaughtUpError, Reembedding
@@ -29,7 +28,7 @@ def reembed(collection: Collection, task: Task) -> Mapping[str, Any]:
     """
     work = _reembedding(collection, task)
     left_out = work.catch_up(task.note, task.check)
-    work.make_index(BaseSettings(), task.check)
+    work.make_index(collection.bases, task.check)
     return _told(work, left_out)
 
 
@@ -54,7 +53,7 @@ def switch(
     partial = bool(task.params.get("partial"))
     _check_left_out(work.catch_up(task.note, task.check), partial)
     if not has_index(collection.directory, bundle.model_id):
-        work.make_index(BaseSettings(), task.check)
+        work.make_index(collection.bases, task.check)
 
     def before(store: Store) -> None:
         work.finish(store, LAST)

@@ -13,10 +13,9 @@ from crossmodal.console import Format
 from index.following import have_done
 from index.here import do_here
 from index.laying import lay_beside
+from index.options import Data, FormatOption
 from index.work import DISCARD, REEMBED, SWITCH
 
-Data = Annotated[Path, typer.Argument(metavar="DIR", help="Data directory.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 Served = Annotated[
     bool, typer.Option("--served", help="Let the service that holds DIR do it, as a job.")
 ]

@@ -18,6 +18,7 @@ from index.beside import beside_id, change_over, settle
 from index.compaction import CompactionPolicy
 from index.database import DATABASE
 from index.job import Job
+from index.kinds import BaseSettings
 from index.loading import Model, load
 from index.lock import DirectoryLock
 from index.manifest import IndexManifest
@@ -306,6 +307,15 @@ class Collection:
         """Return the part of the ten best that a search must find: 1 if it is exact."""
         base = self._builder.manifest.bases[modality]
         return 1.0 if base.recall is None else base.recall - RECALL_TOLERANCE
+
+    @property
+    def bases(self) -> BaseSettings:
+        """What decides the kind of a base.
+
+        Raises:
+            CollectionError: If it was opened for reading.
+        """
+        return self._write_path().bases
 
     @property
     def index_manifest(self) -> IndexManifest:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossmodal.errors import CollectionError, ConfigError
-from index.bases import BaseSettings, make_galleries
+from index.bases import make_galleries
 from index.item_map import ItemMap
+from index.kinds import BaseSettings
 from index.loading import Model, read_vectors, rows_of
 from index.manifest import IndexManifest, publish
 from index.shelf import Shelf

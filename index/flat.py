@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import faiss
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError
 from index.gallery import Candidates, Seqs, float32_error
+from index.kinds import FLAT
+from index.rounded import RoundedVectors
 
-KIND = "flat"
+ROUNDED_FROM = 10_000  # vectors: comparing with fewer takes no time
+_SPARE = 64  # rounded vectors fetched beyond twice as many as are wanted
+_FEW = 64  # one vector in so many: choosing more takes longer than comparing with all
 
 
 class FlatGallery:
     """A FAISS ``IndexFlatIP`` whose ids are ``vectors.seq``; never changed once made.
 
     FAISS pads with row -1 when asked for more than it has and reports a wrong width by
-    an empty AssertionError, so both are settled before it is called.
+    an empty AssertionError, so both are settled before it is called. Where there are many
+    vectors, those that may be the best are first chosen by rounded ones; where that leaves
+    a doubt, every vector is compared with.
     """
 
-    kind = KIND
+    kind = FLAT
     exact = True
     search_width = None
     recall = None
@@ -35,6 +42,8 @@ class FlatGallery:
         self.error = float32_error(index.d)
         self.seqs: Seqs = faiss.vector_to_array(index.id_map)
         self._vectors = look_into(self._flat)
+        many = len(self._vectors) >= ROUNDED_FROM
+        self._rounded = RoundedVectors(self._vectors) if many else None
 
     @classmethod
     def of(cls, seqs: Seqs, vectors: Embeddings) -> FlatGallery:
@@ -54,10 +63,9 @@ class FlatGallery:
         index, _ = deserialize_id_map(raw, faiss.IndexFlat)
         return cls(index)
 
-    def serialize(self) -> bytes:
-        """Return the bytes that `deserialize` takes; equal galleries give equal bytes."""
-        raw: np.ndarray = faiss.serialize_index(self._index)
-        return raw.tobytes()
+    def write(self, sink: Callable[[bytes], object]) -> None:
+        """Give the bytes that `deserialize` takes, in parts, alike for equal galleries."""
+        write_index(self._index, sink)
 
     def __len__(self) -> int:
         """Return the number of vectors."""
@@ -69,8 +77,32 @@ class FlatGallery:
         if not count or not len(queries):
             empty = np.empty((len(queries), count))
             return Candidates(empty.astype(np.int64), empty)
-        scores, rows = self._flat.search(np.ascontiguousarray(queries), count)
+        rows = np.empty((len(queries), count), dtype=np.int64)
+        scores = np.empty((len(queries), count), dtype=np.float32)
+        unsettled = list(range(len(queries)))
+        for taken in (2 * count + _SPARE, 16 * count + 8 * _SPARE):
+            if self._rounded is None or taken * _FEW > len(self) or not unsettled:
+                break
+            part = queries if len(unsettled) == len(queries) else queries[unsettled]
+            near, bounds = self._rounded.nearest(part, taken)
+            near.sort(axis=1)  # equal scores then come in the order of rows
+            doubtful = []
+            for number, own, bound in zip(unsettled, near, bounds.tolist(), strict=True):
+                negated = -(self._vectors[own] @ queries[number])
+                order = negated.argsort(kind="stable")[:count]
+                rows[number], scores[number] = own[order], -negated[order]
+                if scores[number, -1] - self.error <= bound:
+                    doubtful.append(number)
+            unsettled = doubtful
+        if unsettled:
+            rows[unsettled], scores[unsettled] = self._search_all(queries[unsettled], count)
         return Candidates(self.seqs[rows], scores)
+
+    def _search_all(
+        self, queries: Embeddings, count: int
+    ) -> tuple[Int64[np.ndarray, "queries found"], Float32[np.ndarray, "queries found"]]:
+        scores, rows = self._flat.search(np.ascontiguousarray(queries), count)
+        return rows, scores
 
     def vectors(self, seqs: Int64[np.ndarray, "wanted"]) -> Embeddings:
         """Return the vectors of these seqs, all of them present, in that order."""
@@ -103,6 +135,16 @@ def deserialize_id_map(
     if len(seqs) != inner.ntotal or (np.diff(seqs) <= 0).any():
         raise CollectionError("base has ids that do not ascend")
     return index, inner
+
+
+def write_index(index: faiss.IndexIDMap, sink: Callable[[bytes], object]) -> None:
+    """Give an index's bytes in parts, so that no copy of it is held."""
+
+    def take(part: bytes) -> int:
+        sink(part)
+        return len(part)
+
+    faiss.write_index(index, cast(Any, faiss).PyCallbackIOWriter(take))
 
 
 def look_into(flat: Any) -> Embeddings:

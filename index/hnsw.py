@@ -9,7 +9,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import faiss
@@ -18,11 +18,11 @@ from jaxtyping import Int64, UInt8
 
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import CollectionError
-from index.flat import deserialize_id_map, look_into
+from index.flat import deserialize_id_map, look_into, write_index
 from index.gallery import Candidates, Seqs, float32_error
+from index.kinds import HNSW, LINKS
 
-KIND = "hnsw"
-LINKS = 32  # of each vector on each layer, twice as many on the lowest
+SEARCH_WIDTHS = (64, 128, 256, 512, 1024)
 BUILD_WIDTH = 200
 _AT_ONCE = 5_000
 
@@ -34,7 +34,7 @@ class HnswGallery:
     it was measured.
     """
 
-    kind = KIND
+    kind = HNSW
     exact = False
 
     def __init__(
@@ -57,7 +57,6 @@ class HnswGallery:
         cls,
         seqs: Seqs,
         vectors: Embeddings,
-        search_width: int,
         stopped: Callable[[], bool] = lambda: False,
     ) -> HnswGallery:
         """Build the graph of these vectors; seqs ascend.
@@ -75,7 +74,7 @@ class HnswGallery:
                 raise CollectionError("the collection was closed while a base was made")
             part = slice(start, start + _AT_ONCE)
             index.add_with_ids(np.ascontiguousarray(vectors[part]), seqs[part])
-        return cls(index, search_width, None)
+        return cls(index, SEARCH_WIDTHS[0], None)
 
     @classmethod
     def deserialize(
@@ -95,10 +94,14 @@ class HnswGallery:
         """Return the same graph, searched by another width."""
         return HnswGallery(self._index, search_width, recall)
 
-    def serialize(self) -> bytes:
-        """Return the bytes that `deserialize` takes."""
-        raw: np.ndarray = faiss.serialize_index(self._index)
-        return raw.tobytes()
+    @property
+    def widths(self) -> Sequence[int]:
+        """Widths of a search worth trying."""
+        return SEARCH_WIDTHS
+
+    def write(self, sink: Callable[[bytes], object]) -> None:
+        """Give the bytes that `deserialize` takes, in parts."""
+        write_index(self._index, sink)
 
     def __len__(self) -> int:
         """Return the number of vectors."""

@@ -13,15 +13,16 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from crossmodal.durable import write_bytes, write_json
+from crossmodal.durable import write_json, write_parts
 from crossmodal.errors import CollectionError, ModalityError
 from crossmodal.modality import Modality, parse_modality
 from index.bases import BaseGallery, load_gallery
-from index.flat import KIND
+from index.kinds import FLAT
 
 CURRENT = "CURRENT"
 FORMAT = 1
@@ -44,7 +45,7 @@ class BaseFile:
     bytes: int
     count: int
     dim: int
-    kind: str = KIND
+    kind: str = FLAT
     search_width: int | None = None
     recall: float | None = None
 
@@ -127,10 +128,12 @@ def publish(
         model_id: The bundle that made their vectors.
         reached: Told of the points at which a test may end the process.
     """
-    manifest = describe(galleries, seq=seq, model_id=model_id)
-    for modality, base in manifest.bases.items():
-        write_bytes(directory / base.file, galleries[modality].serialize())
+    bases = {}
+    for modality, gallery in galleries.items():
+        path = directory / _name(modality, seq)
+        bases[modality] = write_parts(path, partial(_describe, gallery, path.name))
         reached("base written")
+    manifest = IndexManifest(seq=seq, model_id=model_id, bases=bases)
     reached("before CURRENT")
     write_json(directory / CURRENT, asdict(manifest))
     reached("after CURRENT")
@@ -144,19 +147,10 @@ def describe(
     galleries: Mapping[Modality, BaseGallery], *, seq: int, model_id: str
 ) -> IndexManifest:
     """Return the manifest of these galleries, without writing anything."""
-    bases = {}
-    for modality, gallery in galleries.items():
-        raw = gallery.serialize()
-        bases[modality] = BaseFile(
-            file=f"base-{modality}-{seq}.faiss",
-            sha256=hashlib.sha256(raw).hexdigest(),
-            bytes=len(raw),
-            count=len(gallery),
-            dim=gallery.dim,
-            kind=gallery.kind,
-            search_width=gallery.search_width,
-            recall=gallery.recall,
-        )
+    bases = {
+        modality: _describe(gallery, _name(modality, seq))
+        for modality, gallery in galleries.items()
+    }
     return IndexManifest(seq=seq, model_id=model_id, bases=bases)
 
 
@@ -175,6 +169,35 @@ def quarantine(path: Path, reason: str) -> None:
         target = path.with_name(f"{path.name}.bad{number}")
     path.rename(target)
     _log.warning("%s: %s; kept as %s", path.name, reason, target.name)
+
+
+def _name(modality: Modality, seq: int) -> str:
+    return f"base-{modality}-{seq}.faiss"
+
+
+def _describe(
+    gallery: BaseGallery, name: str, sink: Callable[[bytes], object] = lambda part: None
+) -> BaseFile:
+    """Return what is to be known of a gallery's bytes, which the sink gets in parts."""
+    digest, size = hashlib.sha256(), 0
+
+    def take(part: bytes) -> None:
+        nonlocal size
+        digest.update(part)
+        size += len(part)
+        sink(part)
+
+    gallery.write(take)
+    return BaseFile(
+        file=name,
+        sha256=digest.hexdigest(),
+        bytes=size,
+        count=len(gallery),
+        dim=gallery.dim,
+        kind=gallery.kind,
+        search_width=gallery.search_width,
+        recall=gallery.recall,
+    )
 
 
 def _check_types(value: object, kind: type, *names: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from math import ceil, inf
 from typing import NamedTuple
 
@@ -134,15 +135,14 @@ def _places(
 ) -> Iterable[Place]:
     rows = shelf.live_rows(seqs)
     negated = -np.round(exact_scores(shelf.vectors(rows), query), DECIMALS)
-    ids = [shelf.item_ids[row] for row in rows]
-    numbers = [shelf_number] * len(rows)
+    numbers, item_ids = rows.tolist(), shelf.item_ids
     return zip(
         negated.tolist(),
-        ids,
+        [item_ids[row] for row in numbers],
         shelf.seqs[rows].tolist(),
+        repeat(shelf_number),
         numbers,
-        rows.tolist(),
-        strict=True,
+        strict=False,  # the number of the shelf has no end
     )
 
 
@@ -166,9 +166,13 @@ def _settled(ranking: Sequence[Place], wanted: int, rest: float) -> bool:
 
 
 def _hits(shelves: Sequence[Shelf], ranking: Sequence[Place], offset: int) -> list[Hit]:
+    chosen = ranking[offset:]
+    segments = {}
+    for number, shelf in enumerate(shelves):
+        rows = [row for _, _, _, on_shelf, row in chosen if on_shelf == number]
+        for row, segment in zip(rows, shelf.segments(rows), strict=True):
+            segments[number, row] = segment
     return [
-        Hit(number, item_id, -negated, shelves[shelf].segment(row))
-        for number, (negated, item_id, _, shelf, row) in enumerate(
-            ranking[offset:], start=offset + 1
-        )
+        Hit(rank, item_id, -negated, segments[shelf, row])
+        for rank, (negated, item_id, _, shelf, row) in enumerate(chosen, start=offset + 1)
     ]

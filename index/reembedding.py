@@ -14,9 +14,10 @@ from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError
 from crossmodal.items import Segment, SourceItem
 from crossmodal.modality import Modality
-from index.bases import BaseSettings, make_galleries
+from index.bases import make_galleries
 from index.beside import BESIDE, INDEX
 from index.collection import Collection, model_of
+from index.kinds import BaseSettings
 from index.loading import read_vectors
 from index.manifest import publish
 from index.model_vectors import items_lacking

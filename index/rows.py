@@ -62,7 +62,10 @@ class Rows:
             row = int(self.previous[row])
         return found[::-1]
 
-    def segment(self, row: int) -> Segment:
-        """Return where in its item the row lies."""
-        start_s, end_s = self.starts_s.item(row), self.ends_s.item(row)
-        return Segment(start_s, end_s if end_s == end_s else None)
+    def segments(self, rows: Sequence[int]) -> list[Segment]:
+        """Return where in its item each row lies."""
+        starts_s, ends_s = self.starts_s[rows].tolist(), self.ends_s[rows].tolist()
+        return [
+            Segment(start_s, end_s if end_s == end_s else None)
+            for start_s, end_s in zip(starts_s, ends_s, strict=True)
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -35,9 +36,15 @@ class Shelf:
     @classmethod
     def of(cls, gallery: Gallery, rows: Rows) -> Shelf:
         """Return a shelf on which every row is live."""
+        if np.array_equal(gallery.seqs, rows.seqs):
+            rows = replace(rows, seqs=gallery.seqs)  # kept once, and looked up in once
         return cls(gallery, rows, np.ones(len(rows), dtype=bool), len(rows.last))
 
     def __len__(self) -> int:
+        return self._live_count
+
+    @cached_property
+    def _live_count(self) -> int:
         return int(np.count_nonzero(self.live))
 
     def __contains__(self, item_id: str) -> bool:
@@ -76,9 +83,9 @@ class Shelf:
         """Return the vectors of these rows."""
         return self.gallery.vectors(self.seqs[rows])
 
-    def segment(self, row: int) -> Segment:
-        """Return where in its item the row lies."""
-        return self.rows.segment(row)
+    def segments(self, rows: Sequence[int]) -> list[Segment]:
+        """Return where in its item each row lies."""
+        return self.rows.segments(rows)
 
     def only(self, item_ids: Iterable[str]) -> Shelf:
         """Return the shelf with no other items live than these.

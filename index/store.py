@@ -232,7 +232,12 @@ class Store:
         Raises:
             CollectionError: If a vector's checksum or width is wrong.
         """
-        parts = [np.empty((0, dim), dtype=np.float32)]
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM vectors "
+            "WHERE modality = ? AND model_id = ? AND seq > ? AND seq <= ?",
+            (modality, model_id, after, up_to),
+        ).fetchone()
+        found, end = np.empty((count, dim), dtype=np.float32), 0
         for rows in self._vector_batches(modality, model_id, after, up_to):
             for seq, raw, crc in rows:
                 if zlib.crc32(raw) != crc or len(raw) != dim * VECTOR_TYPE.itemsize:
@@ -241,8 +246,9 @@ class Store:
                         "restore a backup"
                     )
             flat = np.frombuffer(b"".join(raw for _, raw, _ in rows), dtype=VECTOR_TYPE)
-            parts.append(flat.reshape(len(rows), dim).astype(np.float32))
-        return np.concatenate(parts)
+            start, end = end, end + len(rows)
+            found[start:end] = flat.reshape(len(rows), dim)
+        return found
 
     def jobs(self) -> list[Job]:
         """Return every job, those changed longest ago first."""

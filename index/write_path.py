@@ -18,6 +18,7 @@ from index.compaction import CompactionPolicy, Compactor, compact
 from index.database import DATABASE
 from index.group import CheckedPut, Submission
 from index.job import Job
+from index.kinds import BaseSettings
 from index.loading import Loaded, Model
 from index.manifest import IndexManifest, oldest_kept
 from index.media import MediaFiles
@@ -109,6 +110,11 @@ class WritePath:
         )
         if degraded is not None:
             self._compactor.request()
+
+    @property
+    def bases(self) -> BaseSettings:
+        """What decides the kind of a base."""
+        return self._settings.policy.bases
 
     def submit(
         self,

@@ -100,6 +100,7 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours is our own
     )
     app.state.runtime = runtime
     if runtime.settings.origins:

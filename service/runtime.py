@@ -210,7 +210,9 @@ class Runtime:
         return Collection.open(
             self.settings.data,
             write=not self.settings.read_only,
-            policy=CompactionPolicy(tail=self.settings.compaction_tail),
+            policy=CompactionPolicy(
+                tail=self.settings.compaction_tail, bases=self.settings.bases
+            ),
         )
 
     def _serve(self, changed: Collection) -> None:

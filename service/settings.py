@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings as FromEnvironment
+from pydantic_settings import SettingsConfigDict
 
 from crossmodal.errors import ConfigError
+from index.kinds import AUTO, KINDS, BaseSettings
 from service.addresses import Network, is_loopback, parse_networks
 from service.keys import Key, parse_keys
 from service.origins import parse_origins
@@ -37,7 +39,7 @@ _LISTS: dict[str, Callable[[str], object]] = {
 }
 
 
-class Settings(BaseSettings):
+class Settings(FromEnvironment):
     """What one service depends on; each field is the variable ``EARSHOT_<FIELD>``."""
 
     model_config = SettingsConfigDict(
@@ -52,6 +54,13 @@ class Settings(BaseSettings):
     compaction_tail: Count = Field(
         default=10_000, description="fresh vectors beside a base"
     )
+    index_kind: str = Field(
+        default=AUTO, pattern=f"^({'|'.join((AUTO, *KINDS))})$", description="of a base"
+    )
+    index_memory: int = Field(
+        default=0, ge=0, description="bytes for all galleries; 0: half of the machine's"
+    )
+    index_recall: float = Field(default=0.99, gt=0, le=1, description="at 10")
     collection_name: str | None = None
     cors_origins: str = ""
     trusted_proxies: str = ""
@@ -111,6 +120,15 @@ class Settings(BaseSettings):
     def worker_count(self) -> int:
         """How many clips are decoded and embedded at once."""
         return self.workers or min(4, os.cpu_count() or 1)
+
+    @property
+    def bases(self) -> BaseSettings:
+        """What decides the kind of a base."""
+        return BaseSettings(
+            kind=self.index_kind,
+            memory_bytes=self.index_memory or None,
+            recall=self.index_recall,
+        )
 
     @property
     def upload_places(self) -> int:

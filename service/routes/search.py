@@ -12,8 +12,9 @@ from service.dependencies import READ, runtime
 from service.parameters import SearchParameters
 from service.presentation import json_response
 from service.queries import is_upload, read_query
+from service.routes.direct import DirectRoute
 
-router = APIRouter(tags=["search"])
+router = APIRouter(tags=["search"], route_class=DirectRoute)
 
 
 @router.post(

@@ -15,10 +15,11 @@ const VIEWS = ["search", "collection", "evaluation"];
 const place = (id) => document.getElementById(id);
 
 let again;
+let opened;
+const search = new Promise((resolve) => { opened = resolve; });
 
 async function start() {
   clearTimeout(again);
-  onKeyNeeded(askForKey);
   showProblem(place("trouble"), null);
   let collection;
   try {
@@ -29,16 +30,16 @@ async function start() {
     return;
   }
   tell(collection);
-  const search = new SearchView(collection, visit);
-  const pick = (item) => search.openItem(item);
-  const views = { search, collection: new CollectionView(collection, pick), evaluation: new EvaluationView(collection) };
-  listenForClips((file) => search.openFile(file));
+  const view = new SearchView(collection, visit);
+  const pick = (item) => view.openItem(item);
+  const views = { search: view, collection: new CollectionView(collection, pick), evaluation: new EvaluationView(collection) };
   document.querySelector('nav a[data-view="search"]').addEventListener("click", (event) => {
     event.preventDefault();
-    visit(...search.location);
+    visit(...view.location);
   });
   window.addEventListener("popstate", follow);
   follow();
+  opened(view);
 
   function visit(hash, key) {
     history.pushState({ query: key }, "", hash);
@@ -50,13 +51,13 @@ async function start() {
     if (name === "main") return; // the link that skips to the content
     const current = VIEWS.includes(name) ? name : "search";
     hush();
-    for (const view of VIEWS) {
-      place(view).hidden = view !== current;
-      const link = document.querySelector(`nav a[data-view="${view}"]`);
-      if (view === current) link.setAttribute("aria-current", "page");
+    for (const one of VIEWS) {
+      place(one).hidden = one !== current;
+      const link = document.querySelector(`nav a[data-view="${one}"]`);
+      if (one === current) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    if (current === "search") search.route(rest[0], rest[1], history.state?.query);
+    if (current === "search") view.route(rest[0], rest[1], history.state?.query);
     else views[current].open();
   }
 }
@@ -81,4 +82,6 @@ function nameOf(frontend) {
   return typeof frontend === "string" ? frontend : frontend?.name;
 }
 
+onKeyNeeded(askForKey);
+listenForClips(async (file) => (await search).openFile(file)); // a clip may come before the collection is known
 start();

@@ -133,6 +133,20 @@ def serving_jobs(data: Path) -> CollectionJobs:
     return CollectionJobs(Collection.open(data, write=True, reserve_bytes=0))
 
 
+def test_an_operator_chooses_the_kind_by_option_or_environment(
+    data: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "40 audio vectors (flat)" in index("compact", data).stderr
+    made = index("compact", data, "--index-kind", "hnsw")
+    assert "40 audio vectors (hnsw)" in made.stderr
+    assert '"hnsw"' in index("info", data, "--format", "json").stdout
+    monkeypatch.setenv("EARSHOT_INDEX_KIND", "hnsw")
+    assert "40 audio vectors (hnsw)" in index("compact", data).stderr
+    wrong = index("compact", data, "--index-kind", "tree")
+    assert wrong.returncode == 2
+    assert "not 'tree'" in wrong.stderr
+
+
 def test_errors_are_one_line_without_traceback(tmp_path: Path, index: Index) -> None:
     failed = index("info", tmp_path / "nothing")
     assert failed.returncode == 1

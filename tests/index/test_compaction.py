@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,14 +155,17 @@ def test_log_rows_below_the_older_base_go_and_numbers_go_on(data: Path) -> None:
 def test_a_compaction_that_cannot_write_leaves_all_as_it_was(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_space(path: Path, content: bytes) -> None:
-        raise OSError(28, "No space left on device")
+    def no_space(path: Path, produce: Any) -> None:
+        def write(part: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+        produce(write)
 
     with Collection.open(data, write=True) as collection:
         write(collection, put("a"))
         before = answers(collection), shape(collection)
         with monkeypatch.context() as patch:
-            patch.setattr("index.manifest.write_bytes", no_space)
+            patch.setattr("index.manifest.write_parts", no_space)
             with pytest.raises(OSError, match="No space left"):
                 collection.compact()
         write(collection, put("b"), Delete(ids=["b"]))

@@ -10,12 +10,13 @@ import pytest
 from crossmodal.embeddings import Embeddings, normalize
 from crossmodal.errors import CollectionError, ConfigError
 from crossmodal.modality import Modality
-from index.bases import BaseSettings, NumberedVectors, make_galleries, recall_of
+from index.bases import NumberedVectors, make_galleries, recall_of
 from index.collection import Collection
 from index.compaction import CompactionPolicy
 from index.filters import Clause, Filter
 from index.flat import FlatGallery
 from index.hnsw import HnswGallery
+from index.kinds import BaseSettings
 from index.new_items import NewItem, NewVector
 from index.operations import Delete, Put
 from index.verify import verify
@@ -78,7 +79,9 @@ def test_more_than_the_graph_can_reach_is_compared_one_by_one(graph: HnswGallery
 
 
 def test_it_is_the_same_after_being_written_and_read(graph: HnswGallery) -> None:
-    raw = np.frombuffer(graph.serialize(), dtype=np.uint8)
+    parts: list[bytes] = []
+    graph.write(parts.append)
+    raw = np.frombuffer(b"".join(parts), dtype=np.uint8)
     again = HnswGallery.deserialize(raw, graph.search_width, 0.995)
     queries = unit(4, 30)
     for mine, theirs in zip(
@@ -99,11 +102,11 @@ def test_the_kind_follows_from_count_memory_and_recall(
 
     assert kind(flat_up_to=900) == "flat"
     assert kind(flat_up_to=899) == "hnsw"
-    assert kind(flat_up_to=0, memory_bytes=900 * 16 * 4) == "flat"
+    assert kind(flat_up_to=0, memory_bytes=900 * 16 * 4, recall=0.5) == "ivf"
     hard = normalize(np.random.default_rng(6).standard_normal((3000, 256)))
     hopeless = {AUDIO: NumberedVectors(np.arange(3000), hard)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("index.bases.SEARCH_WIDTHS", (1,))
+        patch.setattr("index.hnsw.SEARCH_WIDTHS", (1,))
         settings = BaseSettings(flat_up_to=0, recall=1.0)
         assert make_galleries(hopeless, settings)[AUDIO].kind == "flat"
     assert "it is not used" in caplog.text

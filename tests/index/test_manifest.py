@@ -162,7 +162,9 @@ def test_ids_that_do_not_ascend_or_are_too_new_are_refused(tmp_path: Path) -> No
     rewrite(tmp_path, faiss.serialize_index(index).tobytes())
     with pytest.raises(CollectionError, match="ids that do not ascend"):
         read_base(tmp_path, read_manifest(tmp_path), AUDIO)
-    rewrite(tmp_path, gallery(first_seq=2).serialize())
+    parts: list[bytes] = []
+    gallery(first_seq=2).write(parts.append)
+    rewrite(tmp_path, b"".join(parts))
     with pytest.raises(CollectionError, match="newer than CURRENT says"):
         read_base(tmp_path, read_manifest(tmp_path), AUDIO)
 

@@ -64,9 +64,10 @@ MUTANTS = {
     ),
     "CURRENT before its bases": Mutant(
         "index/manifest.py",
-        "    for modality, base in manifest.bases.items():\n        write_bytes(",
-        "    write_json(directory / CURRENT, asdict(manifest))\n"
-        "    for modality, base in manifest.bases.items():\n        write_bytes(",
+        "    bases = {}\n    for modality",
+        "    early = describe(galleries, seq=seq, model_id=model_id)\n"
+        "    write_json(directory / CURRENT, asdict(early))\n"
+        "    bases = {}\n    for modality",
         f"{CRASH}[a compaction]",
     ),
     "a replay that leaves one out": Mutant(
@@ -93,6 +94,12 @@ MUTANTS = {
         "    if hashlib.sha256(raw.data).hexdigest() != base.sha256:\n",
         "    if len(raw) != base.bytes:\n",
         "test_damage.py::test_every_flip_and_cut_of_a_base_is_noticed",
+    ),
+    "fewer lists are looked into than were measured": Mutant(
+        "index/manifest.py",
+        "        search_width=gallery.search_width,\n",
+        "        search_width=gallery.search_width and 1,\n",
+        "test_ivf.py::test_fewer_lists_than_were_measured_are_caught_by_the_recorded_recall",
     ),
     "published after the acknowledgment": Mutant(
         "index/writer.py",

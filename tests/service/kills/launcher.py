@@ -1,15 +1,22 @@
-"""Starts the service, changed in one way if a mutant is named."""
+"""Starts the service, changed in one way if a mutant is named.
+
+A file `hold` beside the data directory names a point: the thread that reaches it says so
+by a file `held` and goes no further.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
-import time
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from crossmodal.media.confinement import LIBC, ON_LINUX, PR_SET_PDEATHSIG
 from index import writer
+from index.collection import Collection
 from index.group import Submission
 from index.operations import ItemResult, Receipt, Status
 from index.view import View
@@ -19,11 +26,14 @@ from service.routes import writes
 
 
 def answer_before_commit() -> None:
-    """Let the writer answer first and write later."""
+    """Let the writer answer at once and write when the next submissions arrive."""
     write = writer.Writer._write
+    put_off: list[Submission] = []
 
     def hasty(self: writer.Writer, group: Sequence[Submission]) -> None:
-        held = []
+        if put_off:
+            write(self, put_off)
+            put_off.clear()
         for submission in group:
             results = [
                 ItemResult(item_id, Status.DELETED, None)
@@ -34,10 +44,8 @@ def answer_before_commit() -> None:
                 for operation in submission.operations
                 if hasattr(operation, "checked")
             ]
+            put_off.append(Submission(submission.operations, submission.idempotency))
             submission.done.set_result(Receipt(seq=self._builder.view.seq, results=results))
-            held.append(Submission(submission.operations, submission.idempotency))
-        time.sleep(0.2)
-        write(self, held)
 
     writer.Writer._write = hasty  # type: ignore[method-assign]
 
@@ -64,10 +72,21 @@ MUTANTS: Mapping[str, Callable[[], None]] = {
     "views lack a write": lack_a_write,
 }
 
+
+def hold(beside: Path, point: str) -> None:
+    """Go no further if this is the point that is named."""
+    asked = beside / "hold"
+    if asked.exists() and asked.read_text() == point:
+        (beside / "held").touch()
+        threading.Event().wait()
+
+
 if __name__ == "__main__":
     mutant, data = sys.argv[1:]
     if ON_LINUX:  # a test that is killed leaves no service behind
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     MUTANTS[mutant]()
+    reached = partial(hold, Path(data).parent)
+    Collection.open = partial(Collection.open, reached=reached)  # type: ignore
     sys.argv = ["service", "serve", "--data", data]
     __main__.app()
