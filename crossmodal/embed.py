@@ -14,7 +14,7 @@ from crossmodal.bundle import Bundle
 from crossmodal.embeddings import Embeddings
 from crossmodal.encoder import Encoder
 from crossmodal.errors import FrontEndError, NoTrackError, ShapeError
-from crossmodal.features import mean_over_time
+from crossmodal.feature_tables import mean_over_time
 from crossmodal.frontends.frontend import Features, FrontEnd, Pooled
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import onnxruntime
 from jaxtyping import Float32
 
 from crossmodal.embeddings import Embeddings, check_unit
@@ -50,6 +49,8 @@ class OnnxEncoder:
         Raises:
             BundleError: If ONNX Runtime refuses it or its ports differ.
         """
+        import onnxruntime  # here: whoever only sends vectors needs none
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

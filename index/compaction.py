@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossmodal.errors import CollectionError, ConfigError
+from crossmodal.modality import Modality
 from index.bases import make_galleries
 from index.item_map import ItemMap
 from index.kinds import BaseSettings
 from index.loading import Model, read_vectors, rows_of
 from index.manifest import IndexManifest, publish
+from index.rows import Rows
 from index.shelf import Shelf
 from index.store import Store
 from index.view import View
@@ -193,10 +195,11 @@ def make_base(
     whole = items.whole
     with reader.snapshot():
         vectors = read_vectors(reader, model, up_to=seq)
-        rows = {}
+        rows: dict[Modality, Rows] = {}
         for modality in model.modalities:
             found = reader.vector_rows(modality, model.id, up_to=seq)
-            rows[modality] = rows_of(found, whole, len(found.seqs))
+            like = next(iter(rows.values()), None)
+            rows[modality] = rows_of(found, whole, len(found.seqs), like)
     galleries = make_galleries(vectors, settings, stopped)
     manifest = publish(index, galleries, seq=seq, model_id=model.id, reached=reached)
     shelves = {m: Shelf.of(galleries[m], rows[m]) for m in galleries}

@@ -74,7 +74,8 @@ def load(store: Store, index: Path, model: Model, *, write: bool) -> Loaded:
         CollectionError: If the store itself is damaged.
     """
     unserved = unserved_vectors(store.groups(), model)
-    rows = {m: store.vector_rows(m, model.id) for m in model.modalities}
+    texts: dict[str, str] = {}
+    rows = {m: store.vector_rows(m, model.id, texts=texts) for m in model.modalities}
     degraded = None
     try:
         manifest = _read_current(index, model, store.seq, write=write)
@@ -86,11 +87,13 @@ def load(store: Store, index: Path, model: Model, *, write: bool) -> Loaded:
         manifest = describe(galleries, seq=store.seq, model_id=model.id)
         degraded = str(error)
         _log.warning("index not usable, searching the store instead: %s", error)
-    items = _items(store, rows)
-    shelves, tails = {}, {}
+    items = _items(store, rows, texts)
+    shelves: dict[Modality, Shelf] = {}
+    tails = {}
     for modality, found in rows.items():
         cut = int(np.searchsorted(found.seqs, manifest.seq, side="right"))
-        shelves[modality] = Shelf.of(galleries[modality], rows_of(found, items, cut))
+        like = next((shelf.rows for shelf in shelves.values()), None)
+        shelves[modality] = Shelf.of(galleries[modality], rows_of(found, items, cut, like))
         tails[modality] = Tail(model.dim)
         tails[modality].extend(
             found.seqs[cut:],
@@ -111,10 +114,23 @@ def load(store: Store, index: Path, model: Model, *, write: bool) -> Loaded:
     return Loaded(builder, degraded)
 
 
-def rows_of(found: VectorRows, items: Mapping[str, StoredItem], count: int) -> Rows:
-    """Return the first rows of those found, sharing the items' own ids."""
+def rows_of(
+    found: VectorRows,
+    items: Mapping[str, StoredItem],
+    count: int,
+    like: Rows | None = None,
+) -> Rows:
+    """Return the first rows of those found, sharing the items' own ids.
+
+    Args:
+        found: What the store holds.
+        items: The items they belong to.
+        count: How many rows.
+        like: Another modality's rows, to share with it what is equal.
+    """
     held = [items[item_id].id for item_id in found.item_ids[:count]]
-    return Rows.of(found.seqs[:count], held, found.starts_s[:count], found.ends_s[:count])
+    starts_s, ends_s = found.starts_s[:count], found.ends_s[:count]
+    return Rows.of(found.seqs[:count], held, starts_s, ends_s, like)
 
 
 def read_galleries(store: Store, model: Model) -> dict[Modality, BaseGallery]:
@@ -207,17 +223,22 @@ def _read_gallery(
     return gallery
 
 
-def _items(store: Store, rows: Mapping[Modality, VectorRows]) -> dict[str, StoredItem]:
-    stored = store.items()
+def _items(
+    store: Store, rows: Mapping[Modality, VectorRows], texts: dict[str, str]
+) -> dict[str, StoredItem]:
+    stored = store.items(texts)
     modalities = sorted(rows)
     holders = [set(rows[modality].item_ids) for modality in modalities]
-    present = zip(*([row.id in ids for row in stored] for ids in holders), strict=True)
     tuples = {
         flags: tuple(compress(modalities, flags))
         for flags in product((False, True), repeat=len(modalities))
     }
-    return {
-        row.id: StoredItem(
+    found: dict[str, StoredItem] = {}
+    stored.reverse()
+    while stored:  # those made and those still to make are then no more than there are
+        row = stored.pop()
+        flags = tuple([row.id in ids for ids in holders])
+        found[row.id] = StoredItem(
             row.id,
             row.seq,
             row.label,
@@ -226,5 +247,4 @@ def _items(store: Store, rows: Mapping[Modality, VectorRows]) -> dict[str, Store
             row.media_sha256,
             row.created,
         )
-        for row, flags in zip(stored, present, strict=True)
-    }
+    return found

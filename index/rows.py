@@ -39,8 +39,20 @@ class Rows:
         item_ids: Sequence[str],
         starts_s: Float64[np.ndarray, "rows"],
         ends_s: Float64[np.ndarray, "rows"],
+        like: Rows | None = None,
     ) -> Rows:
-        """Return rows with what follows from their ids."""
+        """Return rows with what follows from their ids.
+
+        Args:
+            seqs: The number of each vector.
+            item_ids: The item of each.
+            starts_s: Where in the item each begins.
+            ends_s: Where each ends; NaN for the end of the item.
+            like: Rows that may be of the same items in the same order, as those of
+                another modality; what follows from the ids is then held once.
+        """
+        if like is not None and like.item_ids == item_ids:
+            return cls(seqs, like.item_ids, starts_s, ends_s, like.last, like.previous)
         last = dict(zip(item_ids, range(len(seqs)), strict=True))
         previous = np.full(len(seqs), -1)
         if len(last) < len(seqs):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,14 +176,40 @@ class Store:
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    def items(self) -> list[ItemRow]:
-        """Return every item, ids ascending."""
-        rows = self._connection.execute(
+    def items(self, texts: dict[str, str] | None = None) -> list[ItemRow]:
+        """Return every item, ids ascending; what several have in common is one object.
+
+        Args:
+            texts: Ids and labels that are held already, to be shared; grows.
+        """
+        texts = {} if texts is None else texts
+        found: list[ItemRow] = []
+        metadata: dict[str, Mapping[str, Any]] = {}
+        created_last = 0.0
+        for rows in self._batches(
             "SELECT id, seq, label, media_sha256, meta, created FROM items"
-        ).fetchall()
-        ids, seqs, labels, media, texts, created = _columns(rows, 6)
-        metadata = json.loads("[" + ",".join(texts) + "]")  # 3 times faster than one by one
-        return sorted(map(ItemRow, ids, seqs, labels, media, metadata, created))
+        ):
+            if len(metadata) > _ROWS_AT_ONCE:
+                metadata.clear()
+            new = [text for text in dict.fromkeys(row[4] for row in rows)]
+            parsed = json.loads("[" + ",".join(new) + "]")  # 3 times faster than singly
+            for text, value in zip(new, parsed, strict=True):
+                metadata.setdefault(text, value)
+            for item_id, seq, label, media, text, created in rows:
+                if created != created_last:
+                    created_last = created
+                found.append(
+                    ItemRow(
+                        texts.setdefault(item_id, item_id),
+                        seq,
+                        label and texts.setdefault(label, label),
+                        media,
+                        metadata[text],
+                        created_last,
+                    )
+                )
+        found.sort()
+        return found
 
     def groups(self) -> list[VectorGroup]:
         """Count the vectors per modality and model, whatever they are called."""
@@ -202,20 +230,39 @@ class Store:
         return [(str(m), float(start_s), end_s) for m, start_s, end_s in rows]
 
     def vector_rows(
-        self, modality: str, model_id: str, *, up_to: int = LAST_SEQ
+        self,
+        modality: str,
+        model_id: str,
+        *,
+        up_to: int = LAST_SEQ,
+        texts: dict[str, str] | None = None,
     ) -> VectorRows:
-        """Return what is known of one modality's vectors, without the vectors."""
-        rows = self._connection.execute(
+        """Return what is known of one modality's vectors, without the vectors.
+
+        Args:
+            modality: Whose vectors.
+            model_id: The bundle that made them.
+            up_to: The last seq to read.
+            texts: Ids that are held already, to be shared; grows.
+        """
+        texts = {} if texts is None else texts
+        seqs, item_ids = array("q"), []
+        starts_s, ends_s = array("d"), array("d")
+        for rows in self._batches(
             "SELECT seq, item_id, start_s, end_s FROM vectors "
             "WHERE modality = ? AND model_id = ? AND seq <= ? ORDER BY seq",
             (modality, model_id, up_to),
-        ).fetchall()
-        seqs, item_ids, starts, ends = _columns(rows, 4)
+        ):
+            for seq, item_id, start_s, end_s in rows:
+                seqs.append(seq)
+                item_ids.append(texts.setdefault(item_id, item_id))
+                starts_s.append(start_s)
+                ends_s.append(nan if end_s is None else end_s)
         return VectorRows(
             np.array(seqs, dtype=np.int64),
             item_ids,
-            np.array(starts, dtype=np.float64),
-            np.array(ends, dtype=np.float64),  # None becomes NaN
+            np.array(starts_s, dtype=np.float64),
+            np.array(ends_s, dtype=np.float64),
         )
 
     def vectors(
@@ -279,15 +326,15 @@ class Store:
     def _vector_batches(
         self, modality: str, model_id: str, after: int, up_to: int
     ) -> Iterator[list[tuple[int, bytes, int]]]:
-        cursor = self._connection.execute(
+        return self._batches(
             "SELECT seq, vec, crc FROM vectors "
             "WHERE modality = ? AND model_id = ? AND seq > ? AND seq <= ? "
             "ORDER BY seq",
             (modality, model_id, after, up_to),
         )
+
+    def _batches(self, query: str, values: Sequence[Any] = ()) -> Iterator[list[Any]]:
+        """Read rows a few at a time: all at once they take more than what is kept."""
+        cursor = self._connection.execute(query, values)
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             yield rows
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
-    return [[row[column] for row in rows] for column in range(count)]

@@ -11,6 +11,7 @@ import typer
 
 from crossmodal.errors import CrossmodalError
 from service.keys import Role, new_key
+from service.memory import keep_little
 from service.settings import read_settings
 from service.threads import use_one_thread_per_call
 
@@ -44,7 +45,8 @@ def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     except CrossmodalError as error:
         typer.echo(f"cannot serve: {error}", err=True)
         raise typer.Exit(1) from None
-    # only now what takes a second to load
+    keep_little()
+    # only now what takes half a second to load
     from service.app import create_app
     from service.logs import configure_logging
     from service.serving import run

@@ -20,7 +20,9 @@ from index.view import View
 from index.work import CollectionJobs
 from service import logs
 from service.admission import Lane
+from service.gathering import Gathering
 from service.gauges import Gauges
+from service.memory import give_back
 from service.presentation import MediaFields
 from service.problems import DETAILS, ProblemError
 from service.rates import Rates
@@ -72,6 +74,7 @@ class Runtime:
         self.decoder = decoder or Decoder(limits, workers=workers)
         self._embedding = ThreadPoolExecutor(workers, thread_name_prefix="embed")
         self._searching = ThreadPoolExecutor(workers, thread_name_prefix="search")
+        self.gathering = Gathering()
         self._writing = ThreadPoolExecutor(workers, thread_name_prefix="write")
         self._batching = ThreadPoolExecutor(1, thread_name_prefix="batch")
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="evaluate")
@@ -144,6 +147,7 @@ class Runtime:
             await asyncio.get_running_loop().run_in_executor(None, self._jobs.close)
         if self._owns_decoder:
             self.decoder.close()
+        self.gathering.close()
         for pool in (
             self._embedding,
             self._searching,
@@ -201,6 +205,7 @@ class Runtime:
         else:
             self.readiness.opened = True
             logs.event("ready", status=str(self.readiness.status))
+            give_back()
         finally:
             await asyncio.gather(warming, return_exceptions=True)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import scipy.fft
 from jaxtyping import Float32, Float64
 
 BREAK_HZ = 1000.0  # below, the scale is linear, above, logarithmic
@@ -65,6 +64,8 @@ def power_spectrogram(
     and after the last sample, so there are ``1 + len(samples) // hop`` windows. Transforms
     are in float64: in float32 the quiet bands beside a loud tone are rounding noise.
     """
+    import scipy.fft  # here: it takes an eighth of a second, and a search needs none
+
     padded = np.pad(samples.astype(np.float64), window // 2)
     shape = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     cuts = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]

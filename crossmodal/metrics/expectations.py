@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64, Int
-from scipy.special import gammaln
 
 from crossmodal.metrics.ties import TieGroups
 
@@ -141,6 +140,8 @@ def _at_first(
 def _log_choose(
     n: Int[np.ndarray, "*places"] | int, r: Int[np.ndarray, "*places"] | int
 ) -> Float64[np.ndarray, "*places"] | np.float64:
+    from scipy.special import gammaln  # here: a service that only searches needs none
+
     chosen: Float64[np.ndarray, "*places"] | np.float64 = (
         gammaln(np.add(n, 1)) - gammaln(np.subtract(n, r) + 1) - gammaln(np.add(r, 1))
     )

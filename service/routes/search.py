@@ -7,7 +7,7 @@ import time
 from fastapi import APIRouter, Depends, Request, Response
 
 from service import documentation, schemas
-from service.answering import answer_search, served_direction
+from service.answering import answer, answer_search, ask, reply, served_direction
 from service.dependencies import READ, runtime
 from service.parameters import SearchParameters
 from service.presentation import json_response
@@ -15,6 +15,7 @@ from service.queries import is_upload, read_query
 from service.routes.direct import DirectRoute
 
 router = APIRouter(tags=["search"], route_class=DirectRoute)
+MOST_HITS = 100  # more take longer to find and to describe than the event loop may wait
 
 
 @router.post(
@@ -39,10 +40,16 @@ async def search_items(request: Request) -> Response:
     with service.uploads if is_upload(request) else service.searches:
         given = await read_query(request, service.settings, SearchParameters)
         view = collection.view
-        run = (
-            service.embedding if given.source in ("file", "features") else service.searching
-        )
-        body = await run(lambda: answer_search(service, view, direction, given))
+        if given.source in ("file", "features"):
+            body = await service.embedding(
+                lambda: answer_search(service, view, direction, given)
+            )
+        else:
+            one = ask(service, view, direction, given)
+            if one.kind is None or given.parameters.k > MOST_HITS:
+                body = await service.searching(lambda: answer(service, one))
+            else:
+                body = reply(service, one, await service.gathering.hits(one))
     took_ms = body["took_ms"]
     service.telemetry.stages(took_ms)
     took_ms["total"] = round(1e3 * (time.perf_counter() - started), 3)

@@ -230,3 +230,23 @@ def test_a_damaged_page_is_found_when_the_file_is_opened(
     path.write_bytes(raw)
     with pytest.raises(CollectionError, match="damaged"):
         Store.open(path, write=True)
+
+
+def test_what_items_have_in_common_is_held_once(store: Store) -> None:
+    names = [f"n{number:05}" for number in range(5000)]  # more than is read at a time
+    known = [{"part": n % 3} if n % 2 else {"own": n} for n in range(5000)]
+    given = [
+        item(name, label=f"label {n % 3}", metadata=known[n])
+        for n, name in enumerate(names)
+    ]
+    add(store, *given)
+    texts: dict[str, str] = {}
+    rows = store.vector_rows("audio", "m", texts=texts)
+    found = store.items(texts)
+    assert [row.id for row in found] == names == list(rows.item_ids)
+    assert [row.label for row in found] == [one.label for one in given]
+    assert [row.metadata for row in found] == known
+    assert all(row.id is own for row, own in zip(found, rows.item_ids, strict=True))
+    assert len({id(row.label) for row in found}) == 3
+    assert len({id(row.created) for row in found}) == 1
+    assert len({id(row.metadata) for row in found[1:4000:2]}) == 3

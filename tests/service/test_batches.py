@@ -120,8 +120,8 @@ async def test_one_that_breaks_takes_no_other_with_it(
 ) -> None:
     unhindered = ranking.search
 
-    def breaks(*arguments: Any) -> Any:
-        return [][1] if arguments[3].k == 7 else unhindered(*arguments)
+    def breaks(one: ranking.Search) -> Any:
+        return [][1] if one.parameters.k == 7 else unhindered(one)
 
     monkeypatch.setattr("service.answering.search", breaks)
     searches = [{"direction": "audio2visual", "vector": VECTOR, "k": k} for k in (6, 7, 8)]

@@ -112,7 +112,7 @@ async def test_an_unforeseen_error_is_500_without_a_word_of_it(
 ) -> None:
     client = await connect()
     monkeypatch.setattr(
-        "service.answering.search",
+        "service.gathering.search",
         lambda *_: [][1],  # an IndexError like any other
     )
     reply = await client.post("/search/audio2visual", json=QUERY)

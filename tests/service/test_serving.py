@@ -207,21 +207,22 @@ def test_what_is_under_way_at_the_end_is_answered(
     go, entered = threading.Event(), threading.Semaphore(0)
     unhindered = ranking.search
 
-    def slow(*arguments: Any) -> Any:
+    def slow(one: ranking.Search) -> Any:
         entered.release()
-        if arguments[3].k == 7:  # one search that outlasts the time for the end
+        if one.parameters.exact:  # one search that outlasts the time for the end
             go.wait(30)
         else:
             time.sleep(0.3)
-        return unhindered(*arguments)
+        return unhindered(one)
 
     monkeypatch.setattr("service.answering.search", slow)
+    monkeypatch.setattr("service.gathering.search", slow)
     settings = Settings(workers=2, port=0, shutdown_timeout_s=2)
     app = create_app(settings, collection, decoder)
     with ThreadPoolExecutor(2) as clients:
         with listening(app, settings) as port:
             url = f"http://127.0.0.1:{port}/search/audio2visual?id=i00"
-            late = clients.submit(httpx.post, f"{url}&k=7", timeout=30)
+            late = clients.submit(httpx.post, f"{url}&exact=true", timeout=30)
             soon = clients.submit(httpx.post, url, timeout=30)
             for _ in range(2):
                 assert entered.acquire(timeout=30)
