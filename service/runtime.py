@@ -187,7 +187,7 @@ class Runtime:
             if collection is None:
                 collection = await self.embedding(self._open_collection)
             await warming
-            self.readiness.index = lambda: self.collection.degraded
+            self.readiness.index = self._index_degraded
             self.readiness.degraded += await self.embedding(
                 lambda: warm_up(collection, self.decoder)
             )
@@ -231,6 +231,10 @@ class Runtime:
             self.readiness.degraded = warm_up(changed, self.decoder)
         except CrossmodalError as error:
             self.readiness.degraded = [_without_paths(error, self.settings)]
+
+    def _index_degraded(self) -> str | None:
+        held = self._collection  # another after a change of the model
+        return None if held is None else held.degraded
 
     def _block(self, error: CrossmodalError) -> None:
         self.failed = error
