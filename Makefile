@@ -72,6 +72,7 @@ fix: $(VENV)/installed-dev   ## apply what the linter can mend
 
 bench: $(MADE)/data/index/CURRENT $(VENV)/installed-dev   ## benchmarks: a table, and JSON under var/bench
 	$(RUN) -m benchmarks
+	$(RUN) -m benchmarks load --parts search,beside,overload
 
 image-check: $(VENV)/installed-dev   ## lint the Dockerfiles, check the compose file, build where buildah exists
 	docker/check.sh

@@ -1,8 +1,8 @@
 """Run every benchmark in a process of its own; table on stdout, JSON under var/bench.
 
 ``kernel_accuracy`` and ``large_evaluation`` take minutes, ``methods`` up to half an hour
-and its own options: they run only where they are named. ``results`` puts comparisons
-into the documentation.
+and its own options, as does ``load``: they run only where they are named. ``results`` puts
+comparisons into the documentation.
 """
 
 import json
@@ -16,14 +16,15 @@ from rich.table import Table
 
 from crossmodal.machine import machine
 
-BENCHMARKS = ("capacity", "evaluation", "uploads", "vectors", "writes")
+BENCHMARKS = ("capacity", "evaluation", "uploads", "writes")
+WITH_OPTIONS = ("load", "methods", "results")
 NAMED = ("kernel_accuracy", "large_evaluation")
 OUT = Path("var/bench")
 
 
 def main() -> None:
     """Run all benchmarks, or those named on the command line."""
-    if sys.argv[1:2] in (["methods"], ["results"]):
+    if sys.argv[1:2] and sys.argv[1] in WITH_OPTIONS:
         command = [sys.executable, "-m", f"benchmarks.{sys.argv[1]}", *sys.argv[2:]]
         sys.exit(subprocess.call(command))
     chosen = sys.argv[1:] or BENCHMARKS
@@ -31,7 +32,7 @@ def main() -> None:
     if unknown:
         sys.exit(
             f"unknown benchmark {', '.join(unknown)}; there are "
-            f"{', '.join((*BENCHMARKS, *NAMED))} methods and results"
+            f"{', '.join((*BENCHMARKS, *NAMED, *WITH_OPTIONS))}"
         )
     table = Table("benchmark", "figure", "value")
     results = {}

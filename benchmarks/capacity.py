@@ -42,13 +42,13 @@ def measure(items: int, dim: int) -> dict[str, float]:
         print(f"building {items} items of {dim} dimensions", file=sys.stderr)
         vector_collection(data, items=items, dim=dim)
         disk = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
-        with serving(data) as port:
+        with serving(data) as server:
             for query in queries[:20]:
-                search(port, query)
-            before = usage(port)
+                search(server.port, query)
+            before = usage(server.port)
             for query in queries:
-                search(port, query)
-            after = usage(port)
+                search(server.port, query)
+            after = usage(server.port)
     return {
         "disk_mib": disk / MIB,
         "memory_mib": after["memory"] / MIB,

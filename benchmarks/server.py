@@ -1,4 +1,6 @@
-"""A service process on a free loopback port, for as long as a benchmark needs it."""
+"""A server process on a free loopback port, for as long as a benchmark needs it."""
+
+from __future__ import annotations
 
 import os
 import socket
@@ -7,49 +9,114 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 START_S = 60.0
+STOP_S = 20.0
+
+
+class Server(NamedTuple):
+    """A process that answers on 127.0.0.1."""
+
+    port: int
+    pid: int
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[int]:
-    """Serve a data directory; yields the port once the service is ready.
+def serving(
+    data: Path, *, variables: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[Server]:
+    """Serve a data directory, read only unless told otherwise.
+
+    Args:
+        data: The data directory.
+        variables: More of its environment.
+        settings: More of the service's settings, as its environment names them.
 
     Raises:
         RuntimeError: If it is not ready within a minute.
     """
+    given = {"read_only": True, **settings}
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("EARSHOT_")},
+        **(variables or {}),
+        **{f"EARSHOT_{name.upper()}": str(value) for name, value in given.items()},
+    }
+
+    def command(port: int) -> list[str]:
+        environment["EARSHOT_PORT"] = str(port)
+        return [sys.executable, "-m", "service", "serve", "--data", str(data)]
+
+    with running(command, environment, ready="/readyz") as server:
+        yield server
+
+
+@contextmanager
+def running(
+    command: Callable[[int], list[str]],
+    environment: Mapping[str, str] | None = None,
+    *,
+    ready: str = "/",
+    log: Path | None = None,
+    start_s: float = START_S,
+) -> Iterator[Server]:
+    """Run a server; it is ready once it answers, and ended by its process id.
+
+    Args:
+        command: What to run, given a free port.
+        environment: Its variables; this process's if not given.
+        ready: The path that is asked until it answers below 500.
+        log: Where its output goes; nowhere if not given.
+        start_s: How long that may take.
+
+    Raises:
+        RuntimeError: If it ends, or is not ready in time; with the end of its output.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "service", "serve", "--data", str(data)]
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("EARSHOT_")},
-        "EARSHOT_PORT": str(port),
-        "EARSHOT_READ_ONLY": "true",
-    }
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    with (log or Path(os.devnull)).open("wb") as output:
+        process = subprocess.Popen(
+            command(port), env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
-        _wait_until_ready(port, process)
-        yield port
+        _wait_until_ready(f"http://127.0.0.1:{port}{ready}", process, log, start_s)
+        yield Server(port, process.pid)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
-def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_S
+def _wait_until_ready(
+    url: str, process: subprocess.Popen[bytes], log: Path | None, start_s: float
+) -> None:
+    deadline = time.monotonic() + start_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"the service ended with status {process.returncode}")
+            raise RuntimeError(f"it ended with status {process.returncode}{_end_of(log)}")
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1)
-        except (urllib.error.URLError, OSError):
+            urllib.request.urlopen(url, timeout=1).close()
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            if answer.code < 500:
+                return
+            time.sleep(0.05)
+        except OSError:
             time.sleep(0.05)
         else:
             return
-    raise RuntimeError("the service was not ready within a minute")
+    raise RuntimeError(f"it was not ready within {start_s:g} s{_end_of(log)}")
+
+
+def _end_of(log: Path | None) -> str:
+    if log is None:
+        return ""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return ": " + " | ".join(lines[-3:]) if lines else ""

@@ -30,8 +30,8 @@ def main() -> None:
     if not (DATA / "index" / "CURRENT").is_file():
         sys.exit(f"{DATA} holds no collection; run `make run` first")
     sound, video = wav_bytes(), mp4_bytes()
-    with serving(DATA) as port:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with serving(DATA) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         sounds, videos, decodes = [], [], []
         for _ in range(5):
             search(connection, "audio2visual", sound)
@@ -57,13 +57,8 @@ def main() -> None:
 
 def search(connection: http.client.HTTPConnection, direction: str, clip: bytes) -> float:
     """Return the milliseconds from sending the clip to having read the results."""
-    boundary = uuid.uuid4().hex
-    body = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="clip"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n"
-    ).encode() + clip
-    body += f"\r\n--{boundary}--\r\n".encode()
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    body, kind = multipart(clip)
+    headers = {"Content-Type": kind}
     started = time.perf_counter()
     connection.request("POST", f"/search/{direction}", body, headers)
     response = connection.getresponse()
@@ -72,6 +67,17 @@ def search(connection: http.client.HTTPConnection, direction: str, clip: bytes) 
     if response.status != 200 or not answer["results"]:
         raise RuntimeError(f"{direction}: {response.status} {answer}")
     return elapsed
+
+
+def multipart(clip: bytes) -> tuple[bytes, str]:
+    """Return the body that uploads a clip, and its media type."""
+    boundary = uuid.uuid4().hex
+    body = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="clip"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    ).encode() + clip
+    body += f"\r\n--{boundary}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={boundary}"
 
 
 def decode_pictures(clip: bytes) -> float:
@@ -83,11 +89,11 @@ def decode_pictures(clip: bytes) -> float:
     return 1e3 * (time.perf_counter() - started)
 
 
-def wav_bytes() -> bytes:
-    """Return ten seconds of mono sound at 44.1 kHz, 16 bit."""
+def wav_bytes(seconds: int = SECONDS) -> bytes:
+    """Return seconds of mono sound at 44.1 kHz, 16 bit."""
     rng = np.random.default_rng(0)
     rate = 44_100
-    time_s = np.arange(rate * SECONDS) / rate
+    time_s = np.arange(rate * seconds) / rate
     tone = 0.3 * np.sin(2 * np.pi * 440 * time_s) + 0.05 * rng.standard_normal(len(time_s))
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
@@ -98,8 +104,8 @@ def wav_bytes() -> bytes:
     return file.getvalue()
 
 
-def mp4_bytes() -> bytes:
-    """Return ten seconds of moving H.264 picture, 640 by 360 at 25 per second."""
+def mp4_bytes(seconds: int = SECONDS) -> bytes:
+    """Return seconds of moving H.264 picture, 640 by 360 at 25 per second."""
     rng = np.random.default_rng(0)
     texture = rng.integers(0, 255, (360, 1280, 3), dtype=np.uint8)
     texture = np.repeat(np.repeat(texture[::12, ::12], 12, axis=0), 12, axis=1)
@@ -108,7 +114,7 @@ def mp4_bytes() -> bytes:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
         stream.time_base = Fraction(1, 25)
-        for number in range(25 * SECONDS):
+        for number in range(25 * seconds):
             left = 2 * number % 640
             picture = np.ascontiguousarray(texture[:360, left : left + 640])
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

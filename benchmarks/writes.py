@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.vector_collection import MODALITIES, vector_collection
+from benchmarks.clusters import MODALITIES
+from benchmarks.vector_collection import vector_collection
 from crossmodal.embeddings import normalize
 from crossmodal.modality import Modality
 from index.collection import Collection

@@ -17,7 +17,7 @@ from typing import Any
 from crossmodal.confidence import Confidence, parse_confidence
 from crossmodal.durable import sha256_file, write_json
 from crossmodal.encoder import Encoder, OnnxEncoder
-from crossmodal.errors import BundleError, DataError
+from crossmodal.errors import BundleError, DataError, ModalityError
 from crossmodal.frontends.catalog import restore_frontend
 from crossmodal.frontends.frontend import FrontEnd, FrontEndSpec, parse_spec
 from crossmodal.modality import Direction, Modality, parse_direction, parse_modality
@@ -48,7 +48,9 @@ class BundleManifest:
     ``same_modality_mask`` lists the embedding's dimensions to set to zero in the query
     when query and gallery are of one modality; ``fit`` tells the data, split, seed and
     settings of the fit; ``confidence`` maps directions to what their scores mean, empty
-    where that was not fitted; ``files`` maps each file to its sha256.
+    where that was not fitted; ``direction`` is the only one across modalities that the
+    encoders were trained for, None if they serve all; ``files`` maps each file to its
+    sha256.
     """
 
     method: str
@@ -58,6 +60,7 @@ class BundleManifest:
     same_modality_mask: tuple[int, ...] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)
     confidence: Mapping[Direction, Confidence] = field(default_factory=dict)
+    direction: Direction | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     format: int = BUNDLE_FORMAT
 
@@ -105,6 +108,10 @@ class Bundle:
     def modalities(self) -> tuple[Modality, ...]:
         """The modalities this bundle encodes, in a stable order."""
         return tuple(sorted(self.manifest.encoders))
+
+    def serves(self, direction: Direction) -> bool:
+        """Whether it was trained to search so; inside a modality every bundle does."""
+        return direction.within or self.manifest.direction in (None, direction)
 
     def spec(self, modality: Modality) -> EncoderSpec:
         """Return one modality's encoder description.
@@ -154,6 +161,9 @@ def write_manifest(directory: Path, manifest: BundleManifest) -> BundleManifest:
     whole = replace(manifest, files=files)
     confidence = {str(d): given.to_json() for d, given in sorted(whole.confidence.items())}
     value = asdict(replace(whole, confidence={})) | {"confidence": confidence}
+    value.pop("direction")
+    if whole.direction is not None:  # all others stay readable by builds before this field
+        value["direction"] = str(whole.direction)
     write_json(directory / MANIFEST, value)
     return whole
 
@@ -183,6 +193,7 @@ def _parse(raw: bytes, name: str) -> BundleManifest:
             parse_modality(modality): _encoder_spec(spec)
             for modality, spec in value["encoders"].items()
         }
+        direction = value.get("direction")
         manifest = BundleManifest(
             **(
                 value
@@ -191,12 +202,15 @@ def _parse(raw: bytes, name: str) -> BundleManifest:
                     "classes": tuple(value["classes"]),
                     "same_modality_mask": tuple(value["same_modality_mask"]),
                     "confidence": {
-                        parse_direction(direction): parse_confidence(given)
-                        for direction, given in value.get("confidence", {}).items()
+                        parse_direction(name): parse_confidence(given)
+                        for name, given in value.get("confidence", {}).items()
                     },
+                    "direction": None if direction is None else parse_direction(direction),
                 }
             )
         )
+    except ModalityError as error:
+        raise BundleError(f"{name}: {MANIFEST}: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, DataError) as error:
         raise BundleError(f"{name}: {MANIFEST} is damaged or not of a bundle") from error
     return manifest

@@ -292,6 +292,7 @@ class Collection:
             "with_media": sum(i.media_sha256 is not None for i in view.items.values()),
             "dim": view.dim,
             "method": manifest.method,
+            "direction": manifest.direction and str(manifest.direction),
             "model_id": view.model_id,
             "view_seq": view.seq,
             "version": view.version,

@@ -18,6 +18,7 @@ from service.presentation import (
     query_fields,
     result_fields,
 )
+from service.problems import ProblemError
 from service.queries import Given, Query, embed_query
 from service.ranking import Search, search
 from service.runtime import Runtime
@@ -29,13 +30,29 @@ def served_direction(bundle: Bundle, view: View, text: str) -> Direction:
 
     Raises:
         ModalityError: If this build, the bundle or the collection lacks a modality.
+        ProblemError: ``unknown-modality``, if the bundle was trained for another.
     """
     direction = parse_direction(text)
     if direction.query not in bundle.modalities:
         raise ModalityError(f"no {direction.query} encoder")
     if direction.gallery not in view.sizes:
         raise ModalityError(f"no {direction.gallery} gallery")
+    check_trained(bundle, direction)
     return direction
+
+
+def check_trained(bundle: Bundle, direction: Direction) -> None:
+    """Check that a bundle for one direction is not asked for the other.
+
+    Raises:
+        ProblemError: ``unknown-modality``.
+    """
+    if not bundle.serves(direction):
+        raise ProblemError(
+            "unknown-modality",
+            f"the model was trained for {bundle.manifest.direction} alone; {direction} "
+            "needs a collection made with the bundle for it",
+        )
 
 
 def answer_search(

@@ -13,8 +13,10 @@ from crossmodal.errors import DataError, ModalityError
 from crossmodal.metrics.card import Judged, evaluate, evaluate_direction
 from crossmodal.metrics.report import DirectionReport
 from crossmodal.modality import Direction, Modality, parse_direction
+from crossmodal.modality import directions as ordered_pairs
 from index.collection import Collection
 from index.view import View
+from service.answering import check_trained
 from service.arrays import parse_features, parse_vector
 from service.parameters import ItemId, Strict
 from service.problems import invalid_field
@@ -75,7 +77,8 @@ def judge(
 
     Raises:
         ModalityError: If a direction is unknown here.
-        ProblemError: If a query or a judgment is unusable.
+        ProblemError: If a query or a judgment is unusable, or the bundle was trained for
+            another direction alone.
     """
     if request.stored:
         return _judge_stored(collection, view, request)
@@ -87,11 +90,16 @@ def _judge_stored(
 ) -> Mapping[Direction, DirectionReport]:
     named = request.directions
     directions = None if named is None else [parse_direction(name) for name in named]
+    for direction in directions or ():
+        check_trained(collection.bundle, direction)
     wanted = set(view.sizes) if directions is None else _modalities(directions, view)
     judged = {modality: view.judged(modality, request.split) for modality in wanted}
     judged = {modality: side for modality, side in judged.items() if len(side)}
     if not judged or (directions is not None and len(judged) < len(wanted)):
         raise invalid_field("split", "no stored item of this split has such a vector")
+    if directions is None:
+        every = ordered_pairs(judged, within=len(judged) == 1)
+        directions = list(filter(collection.bundle.serves, every))
     return evaluate(judged, directions, collection.bundle.manifest.same_modality_mask)
 
 
@@ -110,6 +118,7 @@ def _judge_queries(
     direction = parse_direction(request.direction or "")
     if direction.query not in collection.bundle.modalities:
         raise ModalityError("no such encoder")
+    check_trained(collection.bundle, direction)
     ids = [query.id for query in queries]
     if len(set(ids)) != len(ids):
         raise invalid_field("queries", "each id may occur once")

@@ -65,7 +65,8 @@ def run_confidences(run: Run) -> dict[Direction, Confidence]:
         train = as_taken(method.card, training_data(data, "train", run.classes))
         towers = fit_settings(config["method"], settings, train, seed=config["seed"])
     validation = as_taken(method.card, training_data(data, "val", run.classes))
-    return confidences(towers, validation, run.same_modality_mask, seed=config["seed"])
+    found = confidences(towers, validation, run.same_modality_mask, seed=config["seed"])
+    return {way: confidence for way, confidence in found.items() if run.serves(way)}
 
 
 def confidences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Evaluation:
 
 
 def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluation:
-    """Embed one split with what would be served, and rank it in every direction.
+    """Embed one split with what would be served, and rank it in the run's directions.
 
     Raises:
         DataError: If the data's front ends or widths differ from those of the fit, or the
@@ -102,8 +102,9 @@ def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluatio
         for modality, encoder in run.encoders().items()
     }
     judged = part.judged(embeddings)
+    wanted = None if run.direction is None else [run.direction]
     return Evaluation(
-        reports=evaluate(judged, same_modality_mask=run.same_modality_mask),
+        reports=evaluate(judged, wanted, run.same_modality_mask),
         judged=judged,
         method=run.config["method"],
         seed=run.config["seed"],
@@ -111,6 +112,15 @@ def evaluate_run(run: Run, data: FeaturesFile, split: str = "test") -> Evaluatio
         data=data.name,
         same_modality_mask=run.same_modality_mask,
     )
+
+
+def together(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Return the summary of runs that differ in their directions alone."""
+    summaries = [evaluation.summary() for evaluation in evaluations]
+    directions: dict[str, Any] = {}
+    for summary in summaries:
+        directions |= summary["directions"]
+    return summaries[0] | {"directions": directions}
 
 
 def embed_alone(

@@ -123,6 +123,7 @@ def write_bundle(
     fit: Mapping[str, Any],
     model_card: str,
     confidence: Mapping[Direction, Confidence] | None = None,
+    direction: Direction | None = None,
 ) -> Bundle:
     """Write a bundle after comparing every graph with its tower, and open it again.
 
@@ -164,6 +165,7 @@ def write_bundle(
             same_modality_mask=same_modality_mask,
             fit=fit,
             confidence=confidence or {},
+            direction=direction,
         ),
     )
     return Bundle.open(out)

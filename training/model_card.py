@@ -17,6 +17,7 @@ TEMPLATE = """\
 
 Embeds {modalities} into one space of {dim} dimensions, compared by inner product.
 
+- Serves: {directions}
 - Method: `{method}`, preset `{preset}`, seed {seed}. Source: {source}
 - Supervision: {supervision}. The embedding: {embedding}
 - Data: {data}, {counts}; fitted on {fit_split}
@@ -43,6 +44,9 @@ def model_card(run: Run, confidence: Mapping[Direction, Confidence]) -> str:
     return TEMPLATE.format(
         title=card.title,
         modalities=" and ".join(sorted(config["problem"]["dims"])),
+        directions="every direction"
+        if run.direction is None
+        else f"{run.direction} alone, and searches inside a modality",
         dim=config["dim"],
         method=config["method"],
         preset=config["preset"],

@@ -25,7 +25,7 @@ from crossmodal.errors import ConfigError, DataError
 from crossmodal.faults import naming
 from crossmodal.features import FeaturesFile
 from crossmodal.frontends.frontend import FrontEndSpec, parse_spec
-from crossmodal.modality import Modality, parse_modality
+from crossmodal.modality import Direction, Modality, parse_direction, parse_modality
 from training.checkpoints import Checkpoints
 from training.checks import check_scored, check_training_file
 from training.data import class_names, training_data
@@ -42,7 +42,17 @@ PARTIAL = "partial"  # what an interrupted fit goes on from
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitRequest:
-    """What one fit is asked for; ``overrides`` are the settings given as text."""
+    """What one fit is asked for.
+
+    Attributes:
+        data: Features file.
+        method: Method.
+        preset: Preset its settings start from.
+        overrides: Settings given as text.
+        seed: Of everything drawn.
+        device: Where networks train.
+        direction: The only direction the model is for; None for all.
+    """
 
     data: Path
     method: str
@@ -50,6 +60,7 @@ class FitRequest:
     overrides: Mapping[str, str]
     seed: int = 0
     device: str = "cpu"
+    direction: Direction | None = None
 
 
 class TowerEncoder:
@@ -102,6 +113,16 @@ class Run:
     def classes(self) -> tuple[str, ...]:
         """The class names in order."""
         return tuple(self.config["classes"])
+
+    @property
+    def direction(self) -> Direction | None:
+        """The only direction across modalities it was trained for; None for all."""
+        name = self.config.get("direction")
+        return None if name is None else parse_direction(name)
+
+    def serves(self, direction: Direction) -> bool:
+        """Whether it was trained to search so; inside a modality every run does."""
+        return direction.within or self.direction in (None, direction)
 
     @property
     def same_modality_mask(self) -> tuple[int, ...]:
@@ -268,6 +289,7 @@ def _config(
     return {
         "method": request.method,
         "preset": request.preset,
+        "direction": request.direction and str(request.direction),
         "settings": asdict(fitted.settings),
         "overrides": dict(request.overrides),
         "seed": request.seed,

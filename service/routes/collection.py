@@ -70,4 +70,5 @@ def served_directions(collection: Collection) -> list[Direction]:
         for query in collection.bundle.modalities
         for gallery in sorted(collection.view.sizes)
     ]
-    return sorted(pairs, key=lambda pair: (pair.within, pair))
+    served = filter(collection.bundle.serves, pairs)
+    return sorted(served, key=lambda pair: (pair.within, pair))

@@ -15,8 +15,8 @@ from crossmodal import console
 from crossmodal.errors import DataError
 from crossmodal.faults import naming
 from crossmodal.features import read_features
-from training.evaluate import evaluate_run
-from training.run import Run
+from training.evaluate import evaluate_run, together
+from training.per_direction import open_runs
 
 COLUMNS = {
     "mAP@all": "mean_average_precision",
@@ -50,13 +50,14 @@ def evaluate(
         console.Format.TABLE
     ),
 ) -> None:
-    """Score a run, in every direction, with the encoders that export would serve."""
-    opened = Run.open(run)
-    path = data or Path(opened.config["data"]["path"])
+    """Score a run, in its directions, with the encoders that export would serve."""
+    opened = open_runs(run)
+    path = data or Path(opened[0].config["data"]["path"])
     if not path.is_file():
         raise DataError(f"{path}: the run's features file is gone; give --data")
     with naming(path):
-        summary = evaluate_run(opened, read_features(path), split.value).summary()
+        features = read_features(path)
+        summary = together([evaluate_run(one, features, split.value) for one in opened])
     if format is console.Format.JSON:
         console.print_json(summary)
     else:

@@ -13,6 +13,7 @@ from crossmodal.errors import ConfigError
 from training.confidence import run_confidences
 from training.export import write_bundle
 from training.model_card import NO_CONFIDENCE, model_card
+from training.per_direction import open_runs
 from training.run import Run
 
 
@@ -23,12 +24,15 @@ def export(
     """Write a bundle: one graph per modality, compared with the checkpoint.
 
     What scores mean is fitted on the validation split of the run's own data, if those are
-    still there.
+    still there. A run per direction gives a bundle per direction, in folders named so; each
+    is marked as serving its direction alone.
     """
-    bundle = export_run(Run.open(run), out)
-    if not bundle.manifest.confidence:
-        console.note(f"{NO_CONFIDENCE}; searches cannot take min_confidence")
-    console.note(f"model id {bundle.model_id}")
+    for opened in open_runs(run):
+        alone = opened.direction is None
+        bundle = export_run(opened, out if alone else out / str(opened.direction))
+        if not bundle.manifest.confidence:
+            console.note(f"{NO_CONFIDENCE}; searches cannot take min_confidence")
+        console.note(f"{opened.direction or ''} model id {bundle.model_id}".lstrip())
     print(out)
 
 
@@ -61,4 +65,5 @@ def export_run(run: Run, out: Path) -> Bundle:
         | {"data": run.config["data"]["name"], "data_sha256": run.config["data"]["sha256"]},
         model_card=model_card(run, confidence),
         confidence=confidence,
+        direction=run.direction,
     )

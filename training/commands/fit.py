@@ -17,7 +17,8 @@ from crossmodal.errors import ConfigError
 from crossmodal.features import read_features
 from training.commands.evaluate import print_card
 from training.config import parse_settings
-from training.evaluate import evaluate_run
+from training.evaluate import evaluate_run, together
+from training.per_direction import place_of, requests_of
 from training.run import FitRequest
 from training.run import fit as fit_run
 
@@ -54,7 +55,10 @@ def fit(
         bool, typer.Option("--resume", help="Go on where this fit was interrupted.")
     ] = False,
 ) -> None:
-    """Fit one method; choices are made on validation, the test split is scored once."""
+    """Fit one method; choices are made on validation, the test split is scored once.
+
+    Settings that ask for a model per direction give a run in a folder of each.
+    """
     request = FitRequest(
         data=data,
         method=method,
@@ -74,18 +78,23 @@ def fit(
     )
     if not stderr.is_terminal:
         console.note(f"Fitting {method}")
+    evaluations = []
     with spinner:
-        task = spinner.add_task("", method=method, total=None)
-        run = fit_run(
-            request,
-            features,
-            out,
-            lambda values: spinner.update(task, description=_line(values)),
-            resume=resume,
-        )
-        evaluation = evaluate_run(run, features)
-        evaluation.write(out)
-    print_card(evaluation.summary())
+        for one in requests_of(request, features):
+            place = place_of(out, one)
+            name = f"{method} {one.direction or ''}".rstrip()
+            task = spinner.add_task("", method=name, total=None)
+            run = fit_run(
+                one,
+                features,
+                place,
+                lambda values, task=task: spinner.update(task, description=_line(values)),
+                resume=resume,
+            )
+            evaluation = evaluate_run(run, features)
+            evaluation.write(place)
+            evaluations.append(evaluation)
+    print_card(together(evaluations))
     print(out)
 
 

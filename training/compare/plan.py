@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from crossmodal.errors import ConfigError
 from training.compare.entry import Entry
 from training.compare.request import CompareRequest
 from training.config import Settings, override
 from training.methods.catalog import method_named, preset_of
+from training.methods.division import models_of
 from training.methods.method import Problem
 
 KEY_FORMAT = 1
@@ -149,18 +149,5 @@ def _models(
         settings = override(preset_of(method, entry.preset), given)
     except ConfigError as error:
         raise ConfigError(f"--set {entry.name}: {error}") from error
-    divide = getattr(method, "per_direction", None)
-    by_direction = None if divide is None else divide(settings, problem)
-    if by_direction is None:
-        return [(None, given)]
-    return [
-        (str(direction), given | _changes(settings, own))
-        for direction, own in by_direction.items()
-    ]
-
-
-def _changes(settings: Settings, other: Settings) -> dict[str, str]:
-    """Return what turns settings into others, as text."""
-    ours: Mapping[str, Any] = settings.to_json()
-    theirs: Mapping[str, Any] = other.to_json()
-    return {key: str(theirs[key]) for key in theirs if theirs[key] != ours[key]}
+    models = models_of(method, settings, problem)
+    return [(None if way is None else str(way), given | changes) for way, changes in models]

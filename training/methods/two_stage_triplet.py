@@ -76,8 +76,9 @@ class TwoStageTriplet:
     \{.25, .5, .75\}$. Synthetic points are positives and negatives, never anchors.
 
     Departures: the source's text was not at hand in full; the points and the values of the
-    presets are our choice. Stage one ends after a fixed number of epochs, over which the
-    rate falls to zero, instead of at a plateau that has to be watched for.
+    presets are our choice. Stage one runs a fixed number of epochs, over which the rate
+    falls to zero, instead of up to a plateau that has to be watched for; stage two goes on
+    from the epoch of it that validation prefers, without validation data from the last.
 
     Supervision: labels. Embedding: learned, compared by cosine.
 
@@ -172,6 +173,9 @@ class TwoStageTriplet:
 
         fitting.run(batches, stage(1, settings.first, synthesis=False), optimization)
         if settings.second_share > 0:
+            fitting.finish()  # loads the epoch kept: later ones may have overfitted
+            for network in networks.values():
+                network.to(context.device)
             fitting.run(
                 batches,
                 stage(2, settings.second, synthesis=settings.synthesis),

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,10 +8,10 @@ from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.losses.triplet import triplet_loss
-from training.methods.method import Problem
+from training.methods.method import Problem, flat_state
 from training.methods.two_stage_triplet import TwoStageTriplet, across_modalities
 from training.networks import modules_of
-from training.selection import fit_method
+from training.selection import Fitted, fit_method
 from training.towers import unit_norm
 from training.validation import score
 
@@ -101,3 +102,35 @@ def test_three_modalities_and_one_class(make_data: MakeData) -> None:
     assert min(score(fitted.towers, three).directions.values()) > 0.7
     with pytest.raises(DataError, match="two-stage triplet training needs two classes"):
         fit_method("two_stage_triplet", "tuned", FAST, make_data(classes=1), None)
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_the_second_stage_starts_at_the_epoch_kept_of_the_first(
+    make_data: MakeData, validated: bool
+) -> None:
+    """At next to no learning rate it ends where it started.
+
+    What is learned does not hold for the validation data, whose visual classes are all
+    called by another's name, so the first stage is best before it has learned much.
+    """
+    data = make_data(1)
+    misnamed = {A: data.labels[A], V: (data.labels[V] + 1) % 4}
+    validation = replace(data, labels=misnamed) if validated else None
+
+    def fitted(second_share: str) -> Fitted:
+        overrides = FAST | {"epochs": "8", "batch_norm": "false", "second_rate": "1e-6"}
+        return fit_method(
+            "two_stage_triplet",
+            "tuned",
+            overrides | {"second_share": second_share},
+            make_data(0),
+            validation,
+        )
+
+    first, both = fitted("0"), fitted("0.1").training
+    assert first.training is not None
+    assert both is not None
+    assert (first.training.best_epoch < 8) is validated
+    kept = flat_state(first.towers)
+    for name, tensor in both.last_state.items():
+        assert torch.allclose(tensor, kept[name], atol=1e-4), name

@@ -1,0 +1,1 @@
+"""The load benchmark: the service under requests, beside peers, overloaded, for long."""
