@@ -28,7 +28,7 @@ def examine(
         history: What it was told.
         base: The items that it held from the beginning, as it told them then.
     """
-    with httpx.Client(base_url=url, timeout=60) as http:
+    with httpx.Client(base_url=url, timeout=240) as http:
         items = dict(stored(http))
         wrong = [
             f"{i} of the beginning is gone or changed"
