@@ -17,6 +17,7 @@ CrossmodalError
 ├── CollectionError          a data directory is damaged, foreign or locked
 │   ├── ModelMismatchError       it was embedded by another bundle
 │   ├── CollectionLockedError    another process holds it
+│   ├── DamagedDatabaseError     its database is damaged: recover it, or restore a backup
 │   └── StorageFullError         too little space is left to write
 ├── IdempotencyConflictError an idempotency key came back with another request
 ├── UnknownItemError         no stored item, or no stored vector of it, bears the id
@@ -91,6 +92,10 @@ class ModelMismatchError(CollectionError):
 
 class CollectionLockedError(CollectionError):
     """Another process holds the data directory."""
+
+
+class DamagedDatabaseError(CollectionError):
+    """The database or its log is damaged; what can be read of it may be recovered."""
 
 
 class StorageFullError(CollectionError):
