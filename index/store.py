@@ -171,6 +171,16 @@ class Store:
         except sqlite3.Error as error:
             raise translated(error) from error
 
+    def try_to_write(self) -> None:
+        """Write what changes nothing to the log and to the file; only the writer may.
+
+        Raises:
+            CollectionError: If the disk does not take it.
+        """
+        with self.transaction("") as transaction:
+            transaction.rewrite_header()
+        self.checkpoint(wait=False)
+
     def items(self, texts: dict[str, str] | None = None) -> list[ItemRow]:
         """Return every item, ids ascending; what several have in common is one object.
 

@@ -97,6 +97,11 @@ class WritePath:
         if degraded is not None:
             self._compactor.request()
 
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written at the moment; None if it can."""
+        return self._writer.failure
+
     def submit(
         self, operations: tuple[Operation, ...], idempotency: Idempotency | None
     ) -> Future[Receipt]:

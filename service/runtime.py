@@ -173,6 +173,7 @@ class Runtime:
                 collection = await self.embedding(self._open_collection)
             await warming
             self.readiness.index = lambda: collection.degraded
+            self.readiness.writing = lambda: collection.write_failure
             self.readiness.degraded += await self.embedding(
                 lambda: warm_up(collection, self.decoder)
             )

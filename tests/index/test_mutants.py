@@ -197,6 +197,20 @@ MUTANTS = {
         'closing(_connect(path, "rw"))',
         "test_recovery.py::test_a_damaged_log_costs_what_stood_in_the_damage_at_most",
     ),
+    "a failure of the disk is for good": Mutant(
+        "index/writer.py",
+        "            if self._failed is not None and not self._mend():\n",
+        "            if self._failed is not None:\n",
+        "test_disk_full.py::"
+        "test_while_syncs_fail_writes_are_refused_searches_go_on_and_then_writes_too",
+    ),
+    "media of what was not written are hidden": Mutant(
+        "index/writer.py",
+        "            self._media.hide(shown)\n",
+        "            self._media.hide(draft.shown)\n",
+        "test_disk_full.py::"
+        "test_what_does_not_fit_takes_no_media_from_items_that_show_them",
+    ),
     "a full disk ends the writer": Mutant(
         "index/writer.py",
         "        except StorageFullError:  # nothing was written, and the next may fit\n",
