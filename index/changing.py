@@ -103,7 +103,7 @@ def _forget(collection: Collection, model_id: str, check: Callable[[], None]) ->
         check()
         before = forgotten
         collection.write(model_id, forget)
-    remove_beside(collection.directory)
+    remove_beside(collection.directory, collection.reached)
     return forgotten
 
 

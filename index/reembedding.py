@@ -28,6 +28,7 @@ from index.transaction import Transaction
 
 AT_ONCE = 64  # items between two transactions
 CHUNK = 1024  # items for which a decoder is started
+NO_MEDIA = "it has no media to be embedded from"
 _ROW_BYTES = 256  # what a vector costs in the database beside itself, about
 
 
@@ -133,7 +134,12 @@ class Reembedding:
         Raises:
             NotCaughtUpError: If there are more than ``most``.
         """
-        rows = self.waiting(store)
+        rows = []
+        for row in self.waiting(store):
+            if row.media_sha256 is None:
+                self._leave_out(row, NO_MEDIA)
+            else:
+                rows.append(row)
         if len(rows) > most:
             raise NotCaughtUpError(
                 f"{len(rows)} items were written meanwhile; try when less is written"
@@ -165,7 +171,13 @@ class Reembedding:
                 seq, vectors = store.seq, read_vectors(store, model)
         check()
         galleries = make_galleries(vectors, settings)
-        publish(self.index, galleries, seq=seq, model_id=model.id)
+        publish(
+            self.index,
+            galleries,
+            seq=seq,
+            model_id=model.id,
+            reached=self._collection.reached,
+        )
 
     def _embedded(
         self, rows: Sequence[ItemRow], store: Store, advance: Callable[[], None]
@@ -202,7 +214,7 @@ class Reembedding:
         }
         media = self._collection.media_files
         if row.media_sha256 is None or not media.is_whole(row.media_sha256):
-            self._leave_out(row, "it has no media to be embedded from")
+            self._leave_out(row, NO_MEDIA)
         elif not held:
             self._leave_out(row, "the bundle encodes none of its modalities")
         else:
