@@ -13,6 +13,7 @@ from typing import NamedTuple
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError
 from crossmodal.items import Segment, SourceItem
+from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
 from index.bases import make_galleries
 from index.beside import BESIDE, INDEX
@@ -27,7 +28,7 @@ from index.store import ItemRow, Store
 from index.transaction import Transaction
 
 AT_ONCE = 64  # items between two transactions
-CHUNK = 1024  # items for which a decoder is started
+CHUNK = 1024  # items that may be embedded and not yet stored
 NO_MEDIA = "it has no media to be embedded from"
 _ROW_BYTES = 256  # what a vector costs in the database beside itself, about
 
@@ -59,7 +60,14 @@ class Reembedding:
         self.bundle = bundle
         self._collection = collection
         self._workers = workers
+        self._decoder = Decoder(workers=workers)
         self._left_out: dict[tuple[str, int], LeftOut] = {}
+
+    def __enter__(self) -> Reembedding:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._decoder.close()
 
     @property
     def index(self) -> Path:
@@ -128,6 +136,11 @@ class Reembedding:
         finally:
             commit()
 
+    def be_quick(self) -> None:
+        """Make ready what `finish` may need, which writes would wait for."""
+        if any(self.bundle.frontend(modality) for modality in self.bundle.modalities):
+            self._decoder.warm()
+
     def finish(self, store: Store, most: int) -> None:
         """Embed the last items on the writer's thread, where nothing more can come.
 
@@ -141,9 +154,7 @@ class Reembedding:
             else:
                 rows.append(row)
         if len(rows) > most:
-            raise NotCaughtUpError(
-                f"{len(rows)} items were written meanwhile; try when less is written"
-            )
+            raise NotCaughtUpError(f"{len(rows)} items were written meanwhile")
         if rows:
             fresh = list(self._embedded(rows, store, lambda: None))
             with store.transaction(self.bundle.model_id) as transaction:
@@ -198,6 +209,7 @@ class Reembedding:
             media=None,
             workers=self._workers,
             advance=advance,
+            decoder=self._decoder,
         ):
             row = by_id[outcome.item_id if isinstance(outcome, Skipped) else outcome.id]
             if isinstance(outcome, Skipped):
