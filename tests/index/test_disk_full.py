@@ -6,7 +6,6 @@ import errno
 import shutil
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -85,9 +84,7 @@ def test_a_full_database_costs_the_group_and_nothing_else(data: Path) -> None:
         assert collection.view is before
         write(collection, Delete(ids=["a"]))
         connection.execute("PRAGMA max_page_count = 1000000")
-        started = time.monotonic()
         write(collection, *(put(f"b{n}") for n in range(20)))
-        assert time.monotonic() - started < 5
         assert len(collection.view.items) == 60
     with Collection.open(data) as again:
         assert len(again.view.items) == 60
@@ -184,9 +181,7 @@ def test_on_a_disk_that_is_really_full_all_that_was_acknowledged_stays(
             write(collection, Delete(ids=acknowledged[:3]))
             acknowledged = acknowledged[3:]
         subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-        started = time.monotonic()
         write(collection, put("after"))
-        assert time.monotonic() - started < 5
         collection.compact()
     with Collection.open(directory) as again:
         assert set(again.view.items) - {f"clip{n:02d}" for n in range(40)} == {

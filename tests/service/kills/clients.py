@@ -150,7 +150,7 @@ class Client(threading.Thread):
         with self._lock:
             step = self._history.pending.get(self._number)
         count = 0
-        with httpx.Client(base_url=self._url, timeout=60) as http:
+        with httpx.Client(base_url=self._url, timeout=240) as http:
             while not self.stop.is_set():
                 again = step is not None
                 try:

@@ -37,7 +37,7 @@ def examine(
         base: The items that it held from the beginning, as it told them then.
         embed_clip: Embeds a clip by the model of an id, to look at clips' vectors too.
     """
-    with httpx.Client(base_url=url, timeout=60) as http:
+    with httpx.Client(base_url=url, timeout=240) as http:
         items = dict(stored(http))
         wrong = [
             f"{i} of the beginning is gone or changed"
