@@ -53,7 +53,7 @@ class Collection:
     ) -> None:
         """Use `Collection.open`."""
         reached = settings.reached if settings else lambda point: None
-        self._reached = reached
+        self.reached: Callable[[str], None] = reached
         self.directory = directory
         self.bundle = bundle
         self._store = store
@@ -275,12 +275,13 @@ class Collection:
 
         def prepare(store: Store) -> Served:
             before(store)
+            self.reached("last embedded")
             loaded = load(store, index, model, write=True)
             changed._builder, changed._view = loaded.builder, loaded.builder.view
             return Served(model, loaded)
 
         def commit() -> None:
-            change_over(self.directory, self._reached)
+            change_over(self.directory, self.reached)
             self.bundle.directory, bundle.directory = (
                 bundle.directory,
                 self.bundle.directory,

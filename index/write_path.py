@@ -187,6 +187,8 @@ class WritePath:
                 raise StorageFullError("the disk has too little space left to go on")
             with self._store.transaction(model_id) as transaction:
                 written = work(transaction)
+                self._settings.reached("before commit of work")
+            self._settings.reached("after commit of work")
             self._writer.wrote(written)
 
         self._writer.run(write)
