@@ -16,6 +16,7 @@ CrossmodalError
 ├── BundleError              an exported bundle is incomplete or incompatible
 ├── CollectionError          a data directory is damaged, foreign or locked
 │   ├── ModelMismatchError       it was embedded by another bundle
+│   ├── ModelChangedError        the bundle was changed while something was embedded
 │   ├── CollectionLockedError    another process holds it
 │   └── StorageFullError         too little space is left to write
 ├── IdempotencyConflictError an idempotency key came back with another request
@@ -87,6 +88,10 @@ class CollectionError(CrossmodalError):
 
 class ModelMismatchError(CollectionError):
     """The data directory was embedded by another bundle than the one given."""
+
+
+class ModelChangedError(CollectionError):
+    """The bundle was changed while something was embedded; embedding it again helps."""
 
 
 class CollectionLockedError(CollectionError):

@@ -39,11 +39,15 @@ _log = logging.getLogger(__name__)
 
 
 class Model(NamedTuple):
-    """What a view needs to know of the bundle: its id, its width, what it encodes."""
+    """What a view needs to know of the bundle: its id, its width, what it encodes.
+
+    ``beside`` is another model that may be served in its place: its vectors are expected.
+    """
 
     id: str
     dim: int
     modalities: tuple[Modality, ...]
+    beside: str | None = None
 
 
 class Loaded(NamedTuple):
@@ -162,6 +166,7 @@ def unserved_vectors(groups: Sequence[VectorGroup], model: Model) -> dict[str, i
     Raises:
         ModelMismatchError: If there are vectors, and none is of the model.
     """
+    groups = [group for group in groups if group.model_id != model.beside]
     models = {group.model_id for group in groups}
     if models and model.id not in models:
         raise ModelMismatchError(

@@ -113,6 +113,24 @@ class Writer:
         result: Result = task.done.result()
         return result
 
+    def serve(
+        self, model: Model, builder: ViewBuilder, publish: Callable[[View], None]
+    ) -> None:
+        """Write for another model from here on; only within `run`."""
+        self._model, self._builder, self._publish = model, builder, publish
+        publish(builder.view)
+
+    def fail(self, error: BaseException) -> None:
+        """Write nothing more until the collection was opened again; only within `run`."""
+        self._failed = CollectionError(
+            f"writing failed ({error}); open the collection again to go on"
+        )
+
+    def wrote(self, count: int) -> None:
+        """Take note of bytes written within `run`, for the next checkpoint."""
+        self._unsaved_bytes += count
+        self._checkpoint()
+
     def close(self) -> None:
         """Finish what was submitted and end the thread."""
         with self._closing:
@@ -190,9 +208,7 @@ class Writer:
             raise
         except BaseException as error:
             _log.exception("writing failed")
-            self._failed = CollectionError(
-                f"writing failed ({error}); open the collection again to go on"
-            )
+            self.fail(error)
             raise
         return receipts
 

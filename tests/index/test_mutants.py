@@ -166,8 +166,8 @@ MUTANTS = {
     ),
     "the reserve is not looked at": Mutant(
         "index/group.py",
-        "    if not roomy and any(",
-        "    if roomy is None and any(",
+        "    if not roomy and puts:\n",
+        "    if roomy is None and puts:\n",
         "test_disk_full.py::test_below_the_reserve_only_deletions_are_written",
     ),
     "a filter is judged without the tail": Mutant(

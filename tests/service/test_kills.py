@@ -9,13 +9,14 @@ import os
 import random
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.service.kills.clients import CLIENTS, Client, History
+from tests.service.kills.clients import CLIENTS, Client, History, Version
 from tests.service.kills.examination import examine, stored
 from tests.service.kills.process import Service
 
@@ -27,13 +28,16 @@ BOUND_S = 240.0  # for what hangs
 class Rounds:
     """Rounds of writing and ending over one data directory."""
 
-    def __init__(self, data: Path, *, seed: int = 0) -> None:
+    foreseen = frozenset({200, 201, 404, 429, 503})  # statuses
+
+    def __init__(self, data: Path, *, seed: int = 0, mutant: str = "") -> None:
         """Start the first service."""
         self._data = data
+        self._mutant = mutant
         self._seed = seed
         self.history = History()
         self._first_base = self._newest_base()
-        self.service = Service(data, **SETTINGS)
+        self.restart()
         with httpx.Client(base_url=self.service.url, timeout=BOUND_S) as http:
             self._base: dict[str, Any] = dict(stored(http))
 
@@ -42,9 +46,7 @@ class Rounds:
         rng = random.Random(f"{self._seed} {number}")
         lock = threading.Lock()
         seed = self._seed * 1000 + number
-        clients = [
-            Client(n, self.service.url, self.history, lock, seed) for n in range(CLIENTS)
-        ]
+        clients = self.clients(lock, seed)
         before = self.history.acknowledged
         for client in clients:
             client.start()
@@ -63,15 +65,28 @@ class Rounds:
             client.stop.set()
             client.join(BOUND_S)
             assert not client.is_alive()
-            if unforeseen := client.statuses - {200, 201, 404, 429, 503}:
+            if unforeseen := client.statuses - self.foreseen:
                 wrong.append(f"statuses {unforeseen}")
         if left := self.service.survivors():
             wrong.append(f"processes {left} survive")
-        self.service = Service(self._data, **SETTINGS)
-        more, found = examine(self.service.url, self.history, self._base)
+        self.restart()
+        more, found = self.examined()
         wrong += self.history.wrong + more + list(self._files())
         self.history.settle(found)
         return wrong
+
+    def restart(self) -> None:
+        """Start the service, none being there."""
+        self.service = Service(self._data, mutant=self._mutant, **SETTINGS)
+
+    def clients(self, lock: threading.Lock, seed: int) -> Sequence[Client]:
+        """Return who is to write in a round."""
+        url = self.service.url
+        return [Client(n, url, self.history, lock, seed) for n in range(CLIENTS)]
+
+    def examined(self) -> tuple[list[str], dict[str, Version]]:
+        """Return what is wrong with what the service holds, and what it holds."""
+        return examine(self.service.url, self.history, self._base)
 
     def _files(self) -> list[str]:
         wrong = []

@@ -105,7 +105,7 @@ def test_no_request_is_answered_otherwise_than_declared(
         fuzz(OPERATIONS[name], url, mode, left_out(name))
     except Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE
-        assert name.startswith("GET ")
+        assert not OPERATIONS[name].body
         pytest.skip("every request fits the document")
 
 

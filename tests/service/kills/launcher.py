@@ -16,7 +16,7 @@ from typing import Any
 
 from crossmodal.media.confinement import LIBC, ON_LINUX, PR_SET_PDEATHSIG
 from crossmodal.media.limits import MediaLimits
-from index import writer
+from index import reembedding, writer
 from index.collection import Collection
 from index.group import Submission
 from index.operations import ItemResult, Receipt, Status
@@ -66,11 +66,18 @@ def lack_a_write() -> None:
     ViewBuilder.advance = late  # type: ignore[method-assign]
 
 
+def switch_without_vectors() -> None:
+    """Let the bundle beside be served before everything is embedded by it."""
+    reembedding.Reembedding.catch_up = lambda *_: []  # type: ignore[method-assign]
+    reembedding.Reembedding.finish = lambda *_: None  # type: ignore[method-assign]
+
+
 MUTANTS: Mapping[str, Callable[[], None]] = {
     "": lambda: None,
     "answer before commit": answer_before_commit,
     "forget keys": forget_keys,
     "views lack a write": lack_a_write,
+    "switch without the vectors": switch_without_vectors,
 }
 
 
