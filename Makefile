@@ -85,10 +85,11 @@ LONG := tests/index tests/service/test_kills.py tests/service/test_consistency.p
 nightly: CRASH_ROUNDS ?= 200
 nightly: FUZZ_EXAMPLES ?= 500
 nightly: CONSISTENCY_S ?= 600
+nightly: DAMAGE_ROUNDS ?= 100
 nightly: $(VENV)/installed-dev   ## kills, consistency, fuzzing and hostile input at length: up to two hours
 	OMP_NUM_THREADS=1 EARSHOT_CI=1 EARSHOT_CRASH_ROUNDS=$(CRASH_ROUNDS) \
 	  EARSHOT_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) EARSHOT_CONSISTENCY_S=$(CONSISTENCY_S) \
-	  EARSHOT_DISCONNECTS=1000 EARSHOT_CORPUS_LIMITS=real \
+	  EARSHOT_DISCONNECTS=1000 EARSHOT_CORPUS_LIMITS=real EARSHOT_DAMAGE_ROUNDS=$(DAMAGE_ROUNDS) \
 	  $(RUN) -m pytest -q $(LONG)
 
 release-check: check image-check test   ## what comes before a release: everything, and longer than a night

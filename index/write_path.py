@@ -116,6 +116,11 @@ class WritePath:
         """What decides the kind of a base."""
         return self._settings.policy.bases
 
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written at the moment; None if it can."""
+        return self._writer.failure
+
     def submit(
         self,
         operations: tuple[Operation, ...],
