@@ -68,9 +68,6 @@ def change_over(
     reached("before exchange")
     exchange(directory / BUNDLE, beside / BUNDLE)
     reached("bundles exchanged")
-    sync_directory(directory)
-    sync_directory(beside)
-    reached("exchange synced")
     settle(directory)
     reached("index exchanged")
 
@@ -88,17 +85,18 @@ def settle(directory: Path) -> None:
     served = _model_id(directory / BUNDLE)
     if _model_of(beside) == served != _model_of(directory / INDEX):
         exchange(directory / INDEX, beside)
-        sync_directory(directory)
-        sync_directory(beside.parent)
 
 
-def remove_beside(directory: Path) -> None:
+def remove_beside(
+    directory: Path, reached: Callable[[str], None] = lambda point: None
+) -> None:
     """Remove the bundle and the index files beside; nothing happens without any."""
     beside = directory / BESIDE
     if beside.is_dir():
         gone = directory / f".{BESIDE}.{os.getpid()}"
         beside.rename(gone)
         sync_directory(directory)
+        reached("beside put away")
         shutil.rmtree(gone)
 
 

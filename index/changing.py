@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from crossmodal.errors import CollectionError
@@ -26,10 +27,10 @@ def reembed(collection: Collection, task: Task) -> Mapping[str, Any]:
     Raises:
         CollectionError: If no bundle lies beside.
     """
-    work = _reembedding(collection, task)
-    left_out = work.catch_up(task.note, task.check)
-    work.make_index(collection.bases, task.check)
-    return _told(work, left_out)
+    with _reembedding(collection, task) as work:
+        left_out = work.catch_up(task.note, task.check)
+        work.make_index(collection.bases, task.check)
+        return _told(work, left_out)
 
 
 def switch(
@@ -48,30 +49,34 @@ def switch(
     """
     if collection.bundle.model_id == task.params.get(MODEL):
         return {MODEL: collection.bundle.model_id}  # the process ended right after it
-    work = _reembedding(collection, task)
-    bundle = work.bundle
+    with _reembedding(collection, task) as work:
+        left_out, changed = _change(collection, task, work)
+        then(changed)
+        return _told(work, left_out)
+
+
+def _change(
+    collection: Collection, task: Task, work: Reembedding
+) -> tuple[Sequence[LeftOut], Collection]:
     partial = bool(task.params.get("partial"))
     _check_left_out(work.catch_up(task.note, task.check), partial)
-    if not has_index(collection.directory, bundle.model_id):
+    if not has_index(collection.directory, work.bundle.model_id):
         work.make_index(collection.bases, task.check)
+    work.be_quick()
+
+    left_out: list[LeftOut] = []
 
     def before(store: Store) -> None:
         work.finish(store, LAST)
-        _check_left_out(work.left_out(store), partial)
-
-    for rounds_left in reversed(range(ROUNDS)):
-        left_out = work.catch_up(task.note, task.check)
+        left_out[:] = work.left_out(store)
         _check_left_out(left_out, partial)
+
+    for _ in range(ROUNDS):
+        _check_left_out(work.catch_up(task.note, task.check), partial)
         task.check()
-        try:
-            changed = collection.change_model(bundle, work.index, before)
-        except NotCaughtUpError:
-            if not rounds_left:
-                raise
-        else:
-            then(changed)
-            return _told(work, left_out)
-    raise CollectionError("more is written than can be embedded")
+        with suppress(NotCaughtUpError):
+            return left_out, collection.change_model(work.bundle, work.index, before)
+    raise CollectionError("more is written than can be embedded; try when less is")
 
 
 def discard(collection: Collection, task: Task) -> Mapping[str, Any]:
@@ -103,7 +108,7 @@ def _forget(collection: Collection, model_id: str, check: Callable[[], None]) ->
         check()
         before = forgotten
         collection.write(model_id, forget)
-    remove_beside(collection.directory)
+    remove_beside(collection.directory, collection.reached)
     return forgotten
 
 
@@ -111,7 +116,8 @@ def _reembedding(collection: Collection, task: Task) -> Reembedding:
     bundle = open_beside(collection.directory)
     if bundle is None:
         raise CollectionError(
-            "no bundle lies beside the one in use; python -m index reembed lays it there"
+            "no bundle lies beside the one in use; python -m index reembed --bundle NEW "
+            "lays it there"
         )
     if bundle.model_id != task.params.get(MODEL):
         raise CollectionError("another bundle lies beside by now than the one meant")

@@ -62,8 +62,8 @@ def switch(
 ) -> None:
     """Serve the bundle beside from now on, in one step; again, to go back.
 
-    What is not embedded yet is embedded first. With --served no request is lost: those
-    under way end with the bundle that they began with.
+    What is not embedded yet is embedded first. With --served, requests under way end with
+    the bundle that they began with; what they would still store is to be sent again.
     """
     told = _done(directory, SWITCH, {"partial": partial}, served)
     _print(directory, told, f"model {told['model_id']} is served", output)

@@ -53,7 +53,7 @@ class Collection:
     ) -> None:
         """Use `Collection.open`."""
         reached = settings.reached if settings else lambda point: None
-        self._reached = reached
+        self.reached: Callable[[str], None] = reached
         self.directory = directory
         self.bundle = bundle
         self._store = store
@@ -187,6 +187,11 @@ class Collection:
         """Whether it was opened for writing."""
         return self._writing is not None
 
+    @property
+    def write_failure(self) -> str | None:
+        """Why nothing can be written at the moment; None if it can, or must not."""
+        return None if self._writing is None else self._writing.failure
+
     def submit(
         self, *operations: Operation, idempotency: Idempotency | None = None
     ) -> Future[Receipt]:
@@ -205,8 +210,8 @@ class Collection:
         Returns:
             The receipt, or one of these errors: `IdempotencyConflictError` if the key
             stands for another request; `StorageFullError` if too little space is left
-            (deletions still work); `CollectionError` if the database cannot be written
-            or the collection was closed meanwhile.
+            (deletions still work); `WritingFailedError` if the database cannot be
+            written; `CollectionError` if the collection was closed meanwhile.
 
         Raises:
             DataError: If an id, a label, a segment or metadata are not allowed.
@@ -270,12 +275,13 @@ class Collection:
 
         def prepare(store: Store) -> Served:
             before(store)
+            self.reached("last embedded")
             loaded = load(store, index, model, write=True)
             changed._builder, changed._view = loaded.builder, loaded.builder.view
             return Served(model, loaded)
 
         def commit() -> None:
-            change_over(self.directory, self._reached)
+            change_over(self.directory, self.reached)
             self.bundle.directory, bundle.directory = (
                 bundle.directory,
                 self.bundle.directory,

@@ -7,6 +7,7 @@ import errno
 import os
 from pathlib import Path
 
+from crossmodal.durable import sync_directory
 from crossmodal.errors import CollectionError, ConfigError
 
 _EXCHANGE = 2  # of renameat2(2): RENAME_EXCHANGE
@@ -14,7 +15,7 @@ _AT_FDCWD = -100
 
 
 def exchange(first: Path, second: Path) -> None:
-    """Let two files or directories change names; there is no moment without either.
+    """Let two files or directories change names durably, never without either.
 
     Raises:
         ConfigError: If the system cannot do it.
@@ -29,3 +30,5 @@ def exchange(first: Path, second: Path) -> None:
         if code == errno.EXDEV:
             raise CollectionError(f"{first} and {second} must lie on one file system")
         raise CollectionError(f"they cannot change places: {os.strerror(code)}")
+    for directory in {first.parent, second.parent}:
+        sync_directory(directory)

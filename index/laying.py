@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from crossmodal.bundle import Bundle
@@ -14,7 +15,11 @@ from index.build import copy_bundle
 from index.database import DATABASE
 
 
-def lay_beside(directory: Path, bundle_dir: Path) -> Bundle:
+def lay_beside(
+    directory: Path,
+    bundle_dir: Path,
+    reached: Callable[[str], None] = lambda point: None,
+) -> Bundle:
     """Copy a bundle beside the one in use, whole or not at all, and return the copy.
 
     A service that holds the directory is not disturbed. If the bundle lies there
@@ -23,6 +28,7 @@ def lay_beside(directory: Path, bundle_dir: Path) -> Bundle:
     Args:
         directory: The data directory.
         bundle_dir: The other bundle.
+        reached: Told of the points at which a test may end the process.
 
     Raises:
         ModelMismatchError: If the bundle is the one in use, or a third lies beside.
@@ -49,8 +55,10 @@ def lay_beside(directory: Path, bundle_dir: Path) -> Bundle:
         for made in (work / BUNDLE, work / INDEX, work):
             sync_directory(made)
         work.chmod(0o755)
+        reached("beside drafted")
         work.rename(directory / BESIDE)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    reached("beside laid")
     sync_directory(directory)
     return Bundle.open(directory / BESIDE / BUNDLE)

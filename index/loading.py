@@ -19,6 +19,7 @@ import numpy as np
 from crossmodal.errors import CollectionError, ModelMismatchError
 from crossmodal.modality import Modality
 from index.bases import BaseGallery, NumberedVectors
+from index.by_id import ItemsById
 from index.flat import FlatGallery
 from index.items import StoredItem
 from index.manifest import (
@@ -225,26 +226,22 @@ def _read_gallery(
 
 def _items(
     store: Store, rows: Mapping[Modality, VectorRows], texts: dict[str, str]
-) -> dict[str, StoredItem]:
-    stored = store.items(texts)
+) -> ItemsById:
     modalities = sorted(rows)
     holders = [set(rows[modality].item_ids) for modality in modalities]
     tuples = {
         flags: tuple(compress(modalities, flags))
         for flags in product((False, True), repeat=len(modalities))
     }
-    found: dict[str, StoredItem] = {}
-    stored.reverse()
-    while stored:  # those made and those still to make are then no more than there are
-        row = stored.pop()
-        flags = tuple([row.id in ids for ids in holders])
-        found[row.id] = StoredItem(
+    return ItemsById(
+        StoredItem(
             row.id,
             row.seq,
             row.label,
             row.metadata,
-            tuples[flags],
+            tuples[tuple([row.id in ids for ids in holders])],
             row.media_sha256,
             row.created,
         )
-    return found
+        for row in store.items(texts)
+    )

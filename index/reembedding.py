@@ -13,6 +13,7 @@ from typing import NamedTuple
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError
 from crossmodal.items import Segment, SourceItem
+from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
 from index.bases import make_galleries
 from index.beside import BESIDE, INDEX
@@ -27,7 +28,8 @@ from index.store import ItemRow, Store
 from index.transaction import Transaction
 
 AT_ONCE = 64  # items between two transactions
-CHUNK = 1024  # items for which a decoder is started
+CHUNK = 1024  # items that may be embedded and not yet stored
+NO_MEDIA = "it has no media to be embedded from"
 _ROW_BYTES = 256  # what a vector costs in the database beside itself, about
 
 
@@ -58,7 +60,14 @@ class Reembedding:
         self.bundle = bundle
         self._collection = collection
         self._workers = workers
+        self._decoder = Decoder(workers=workers)
         self._left_out: dict[tuple[str, int], LeftOut] = {}
+
+    def __enter__(self) -> Reembedding:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._decoder.close()
 
     @property
     def index(self) -> Path:
@@ -127,17 +136,25 @@ class Reembedding:
         finally:
             commit()
 
+    def be_quick(self) -> None:
+        """Make ready what `finish` may need, which writes would wait for."""
+        if any(self.bundle.frontend(modality) for modality in self.bundle.modalities):
+            self._decoder.warm()
+
     def finish(self, store: Store, most: int) -> None:
         """Embed the last items on the writer's thread, where nothing more can come.
 
         Raises:
             NotCaughtUpError: If there are more than ``most``.
         """
-        rows = self.waiting(store)
+        rows = []
+        for row in self.waiting(store):
+            if row.media_sha256 is None:
+                self._leave_out(row, NO_MEDIA)
+            else:
+                rows.append(row)
         if len(rows) > most:
-            raise NotCaughtUpError(
-                f"{len(rows)} items were written meanwhile; try when less is written"
-            )
+            raise NotCaughtUpError(f"{len(rows)} items were written meanwhile")
         if rows:
             fresh = list(self._embedded(rows, store, lambda: None))
             with store.transaction(self.bundle.model_id) as transaction:
@@ -165,7 +182,13 @@ class Reembedding:
                 seq, vectors = store.seq, read_vectors(store, model)
         check()
         galleries = make_galleries(vectors, settings)
-        publish(self.index, galleries, seq=seq, model_id=model.id)
+        publish(
+            self.index,
+            galleries,
+            seq=seq,
+            model_id=model.id,
+            reached=self._collection.reached,
+        )
 
     def _embedded(
         self, rows: Sequence[ItemRow], store: Store, advance: Callable[[], None]
@@ -186,6 +209,7 @@ class Reembedding:
             media=None,
             workers=self._workers,
             advance=advance,
+            decoder=self._decoder,
         ):
             row = by_id[outcome.item_id if isinstance(outcome, Skipped) else outcome.id]
             if isinstance(outcome, Skipped):
@@ -202,7 +226,7 @@ class Reembedding:
         }
         media = self._collection.media_files
         if row.media_sha256 is None or not media.is_whole(row.media_sha256):
-            self._leave_out(row, "it has no media to be embedded from")
+            self._leave_out(row, NO_MEDIA)
         elif not held:
             self._leave_out(row, "the bundle encodes none of its modalities")
         else:

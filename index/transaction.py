@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from crossmodal.errors import CollectionError, DataError, StorageFullError
-from index.database import last_seq
+from index.database import FORMAT, last_seq
 from index.job import Job
 from index.new_items import VECTOR_TYPE, CheckedItem
 
@@ -153,6 +153,10 @@ class Transaction:
     def forget_log(self, up_to: int) -> None:
         """Drop log rows up to a number; the counter goes on from where it is."""
         self._connection.execute("DELETE FROM log WHERE seq <= ?", (up_to,))
+
+    def rewrite_header(self) -> None:
+        """Write the file's first page again as it is."""
+        self._connection.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _write_vectors(self, first: int, checked: CheckedItem) -> None:
         rows = checked.embeddings.astype(VECTOR_TYPE)

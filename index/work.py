@@ -63,8 +63,9 @@ class CollectionJobs(Jobs):
             },
             collection.keep_job,
             places=[collection.directory],
+            reached=collection.reached,
         )
-        self._watch = OrderWatch(collection.directory, self._take)
+        self._watch = OrderWatch(collection.directory, self._take, collection.reached)
 
     def start(
         self,

@@ -116,6 +116,11 @@ class WritePath:
         """What decides the kind of a base."""
         return self._settings.policy.bases
 
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written at the moment; None if it can."""
+        return self._writer.failure
+
     def submit(
         self,
         operations: tuple[Operation, ...],
@@ -182,6 +187,8 @@ class WritePath:
                 raise StorageFullError("the disk has too little space left to go on")
             with self._store.transaction(model_id) as transaction:
                 written = work(transaction)
+                self._settings.reached("before commit of work")
+            self._settings.reached("after commit of work")
             self._writer.wrote(written)
 
         self._writer.run(write)

@@ -188,6 +188,7 @@ class Runtime:
                 collection = await self.embedding(self._open_collection)
             await warming
             self.readiness.index = self._index_degraded
+            self.readiness.writing = self._write_failure
             self.readiness.degraded += await self.embedding(
                 lambda: warm_up(collection, self.decoder)
             )
@@ -235,6 +236,10 @@ class Runtime:
     def _index_degraded(self) -> str | None:
         held = self._collection  # another after a change of the model
         return None if held is None else held.degraded
+
+    def _write_failure(self) -> str | None:
+        held = self._collection
+        return None if held is None else held.write_failure
 
     def _block(self, error: CrossmodalError) -> None:
         self.failed = error

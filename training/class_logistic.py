@@ -20,11 +20,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from scipy.special import log_softmax, softmax
 
-Features = Float64[np.ndarray, "items dim"]
-Rotated = Float32[np.ndarray, "items rank"]
-Scores = Float64[np.ndarray, "items classes"]
-Labels = Int64[np.ndarray, "items"]
-Groups = Int64[np.ndarray, "items"]
+from training.class_map import ClassMap, Groups, Labels, Rotated, Scores
+
+Rows = Float32[np.ndarray, "items rank"]
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 FOLDS = 5
@@ -36,59 +34,29 @@ RAREST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class ClassLogistic:
-    """Class scores ``features @ weight + offset`` and what left-out items scored.
-
-    Attributes:
-        weight: Of the features.
-        offset: Of the classes.
-        left_out: Scores of the items judged, each by a fit without its fold.
-        penalty: The penalty chosen, a multiple of the mean squared singular value of the
-            items judged.
-        loss: Negative log-likelihood of the left-out scores.
-    """
-
-    weight: Float64[np.ndarray, "dim classes"]
-    offset: Float64[np.ndarray, "classes"]
-    left_out: Scores
-    penalty: float
-    loss: float
-
-    def scores(self, features: Features) -> Scores:
-        """Return class scores, the logarithms of probabilities but for a constant."""
-        scores: np.ndarray = features @ self.weight + self.offset
-        return scores
-
-
-@dataclass(frozen=True, slots=True)
 class _Maps:
     weight: Float32[np.ndarray, "rank fits classes"]
     offset: Float32[np.ndarray, "fits classes"]
 
-    def scores(self, rows: Rotated) -> Float32[np.ndarray, "items fits classes"]:
+    def scores(self, rows: Rows) -> Float32[np.ndarray, "items fits classes"]:
         scores = rows @ self.weight.reshape(len(self.weight), -1)
         found: np.ndarray = scores.reshape(len(rows), *self.offset.shape) + self.offset
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Rotated:
-    """Centred features in the coordinates of their own covariance."""
+class _Curved:
+    """Rotated features but for the coordinates that are rounding error."""
 
-    mean: Float64[np.ndarray, "dim"]
     vectors: Float64[np.ndarray, "dim rank"]
     values: Float64[np.ndarray, "rank"]
-    rows: Rotated
+    rows: Rows
 
     @classmethod
-    def of(cls, features: Features) -> _Rotated:
-        mean = features.mean(axis=0)
-        centred = features - mean
-        values, vectors = np.linalg.eigh(centred.T @ centred)
-        kept = values > RANK * values[-1]
-        vectors = vectors[:, kept]
-        rotated = (centred @ vectors).astype(np.float32)
-        return cls(mean, vectors, values[kept], rotated)
+    def of(cls, rotated: Rotated) -> _Curved:
+        kept = rotated.values > RANK * rotated.values[-1]
+        rows = rotated.rows[:, kept].astype(np.float32)
+        return cls(rotated.vectors[:, kept], rotated.values[kept], rows)
 
     def start(self, truth: Scores, fits: int) -> _Maps:
         weight = np.zeros((len(self.values), fits, truth.shape[1]), dtype=np.float32)
@@ -97,18 +65,18 @@ class _Rotated:
 
 
 def fit_class_logistic(
-    features: Features,
+    features: Rotated,
     labels: Labels,
     groups: Groups,
     classes: int,
     *,
     penalties: Sequence[float] = PENALTIES,
     judged: Int64[np.ndarray, "judged"] | None = None,
-) -> ClassLogistic:
+) -> ClassMap:
     """Fit every item with the penalty whose left-out scores predict the classes best.
 
     Args:
-        features: Of the training items.
+        features: Of the training items, rotated.
         labels: Their classes.
         groups: Items of one group are left out together.
         classes: How many classes there are, present or not.
@@ -120,9 +88,11 @@ def fit_class_logistic(
         ValueError: If there are no penalties, or no two groups.
     """
     truth = np.eye(classes)[labels]
-    whole = _Rotated.of(features)
-    asked = np.arange(len(features)) if judged is None else judged
-    part = whole if len(asked) == len(features) else _Rotated.of(features[asked])
+    whole = _Curved.of(features)
+    asked = np.arange(len(labels)) if judged is None else judged
+    part = whole
+    if len(asked) < len(labels):
+        part = _Curved.of(Rotated.of(features.rows[asked]))
     folds = deal(groups[asked], labels[asked])
     unit = float(part.values.mean()) if part.values.size else 1.0
     fits = np.arange(folds.max() + 1)
@@ -154,15 +124,15 @@ def fit_class_logistic(
     last = _climb(
         whole.rows,
         truth,
-        np.ones((len(features), 1), dtype=bool),
+        np.ones((len(labels), 1), dtype=bool),
         whole.values,
         penalty * unit,
         whole.start(truth, 1),
         LAST_STEPS,
     )
     weight = whole.vectors @ last.weight[:, 0]
-    offset = last.offset[0] - whole.mean @ weight
-    return ClassLogistic(weight, offset, left_out, penalty, loss)
+    offset = last.offset[0] - features.mean @ weight
+    return ClassMap(weight, offset, left_out, penalty, loss)
 
 
 def deal(groups: Groups, labels: Labels, folds: int = FOLDS) -> Int64[np.ndarray, "items"]:
@@ -190,7 +160,7 @@ def deal(groups: Groups, labels: Labels, folds: int = FOLDS) -> Int64[np.ndarray
 
 
 def _climb(
-    rows: Rotated,
+    rows: Rows,
     truth: Scores,
     kept: Bool[np.ndarray, "items fits"],
     bound: Float64[np.ndarray, "rank"],

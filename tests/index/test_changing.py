@@ -18,6 +18,7 @@ from index.add import add, add_to
 from index.backup import back_up
 from index.beside import BESIDE, open_beside, settle
 from index.build import build
+from index.changing import LAST, switch
 from index.collection import Collection
 from index.job import Job, JobState
 from index.jobs import Jobs
@@ -25,6 +26,7 @@ from index.laying import lay_beside
 from index.manifest import read_manifest
 from index.new_items import NewItem, NewVector
 from index.operations import Delete, Put
+from index.task import Task
 from index.verify import verify
 from index.work import REEMBED, SWITCH, CollectionJobs
 from tests.index.test_jobs import ended
@@ -73,9 +75,9 @@ class Service:
 
     def __init__(self, data: Path, **settings: Any) -> None:
         self.collection = Collection.open(data, write=True, reserve_bytes=0, **settings)
-        self.jobs: Jobs = CollectionJobs(self.collection, self._serve)
+        self.jobs: Jobs = CollectionJobs(self.collection, self.serve)
 
-    def _serve(self, changed: Collection) -> None:
+    def serve(self, changed: Collection) -> None:
         self.collection = changed
 
     def __enter__(self) -> Service:
@@ -157,6 +159,56 @@ def test_what_is_written_meanwhile_is_there_after_the_change(
     wanted = expected(bundles[0], [source, more, last], tmp_path / "again")
     del wanted[gone]
     assert known(data) == wanted
+
+
+def test_what_comes_in_the_last_moment_is_embedded_before_the_change(
+    data: Path, bundles: list[Path], source: Path, tmp_path: Path
+) -> None:
+    late = write_tones(tmp_path / "late", late=400)
+    laid = lay_beside(data, bundles[1])
+    with Service(data) as service:
+        service.done(REEMBED)
+        moments = iter([late])
+
+        def write() -> None:
+            for folder in moments:
+                add_to(service.collection, folder, workers=1)
+
+        task = interrupted(write, model_id=laid.model_id)
+        assert switch(service.collection, task, service.serve)["embedded"] == 1
+    assert known(data) == expected(bundles[1], [source, late], tmp_path / "expected")
+
+
+def interrupted(write: Callable[[], None], **params: Any) -> Task:
+    """A task whose work is interrupted when all is embedded and writes do not wait yet."""
+
+    def asked() -> bool:
+        write()
+        return False
+
+    return Task(params=params, note=lambda *_: None, cancelled=asked, stopped=lambda: False)
+
+
+def test_vectors_without_media_do_not_keep_a_change_from_coming_however_many_they_are(
+    data: Path, bundles: list[Path]
+) -> None:
+    laid = lay_beside(data, bundles[1])
+    with Service(data) as service:
+        service.done(REEMBED)
+        written = 0
+
+        def write() -> None:
+            nonlocal written
+            vectors = [NewVector(AUDIO, np.eye(8)[0])]
+            many = range(written, written + 2 * LAST)
+            puts = [Put(item=NewItem(id=f"n{n}", vectors=vectors)) for n in many]
+            service.collection.submit(*puts).result(SECONDS)
+            written += len(puts)
+
+        task = interrupted(write, model_id=laid.model_id, partial=True)
+        told = switch(service.collection, task, service.serve)
+        assert told["left_out"] == written == 2 * LAST
+        assert service.collection.view.sizes[AUDIO] == 3
 
 
 def test_vectors_of_the_model_before_are_not_written_after_the_change(
