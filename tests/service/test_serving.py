@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 from benchmarks.server import free_port
 from service import ranking
 from service.app import create_app
+from service.deadlines import DeadlineProtocol
 from service.settings import Settings
 from tests.service.running import listening
 
@@ -112,15 +114,47 @@ def alive(port: int) -> bool:
 
 
 def test_half_a_head_is_closed_with_408(listen: Callable[..., int]) -> None:
-    port = listen(header_timeout_s=3)
+    port = listen(header_timeout_s=1)
     started = time.monotonic()
     answer = talk(port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n")
     assert problem(answer)["code"] == "request-timeout"
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - started >= 3
+    assert time.monotonic() - started >= 1
     assert talk(port, b"").startswith(b"HTTP/1.1 408 ")
-    assert talk(port, *[b"\r\n"] * 8, pause_s=0.5).startswith(b"HTTP/1.1 408 ")
+    assert talk(port, *[b"\r\n"] * 8, pause_s=0.2).startswith(b"HTTP/1.1 408 ")
     assert alive(port)
+
+
+def half_heads(port: int, count: int) -> list[bytes]:
+    """Send that many half heads, search beside them, and return what became of them."""
+    half = b"POST /search/audio2visual HTTP/1.1\r\nHost: localhost\r\n"
+    with ThreadPoolExecutor(count) as pool:
+        answers = [pool.submit(talk, port, half) for _ in range(count)]
+        while not all(answer.done() for answer in answers):
+            url = f"http://127.0.0.1:{port}/search/audio2visual?id=i00"
+            assert httpx.post(url, timeout=BOUND_S).status_code in (200, 408)
+        return [answer.result() for answer in answers]
+
+
+def test_a_hundred_half_heads_keep_nobody_out_and_leave_nothing(
+    listen: Callable[..., int],
+) -> None:
+    port = listen(header_timeout_s=3)
+    assert alive(port)
+    before = len(os.listdir("/proc/self/fd"))
+    answers = half_heads(port, 100)
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
+    until(lambda: len(os.listdir("/proc/self/fd")) <= before + 5)
+    assert alive(port)
+
+
+def test_a_server_without_a_deadline_for_heads_is_found_out(
+    listen: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DeadlineProtocol, "_watch_headers", lambda _: None)
+    monkeypatch.setattr("tests.service.test_serving.BOUND_S", 5)
+    with pytest.raises(TimeoutError):
+        talk(listen(header_timeout_s=1), b"GET / HTTP/1.1\r\n")
 
 
 def test_a_body_in_drops_is_closed_with_408(listen: Callable[..., int]) -> None:
@@ -129,7 +163,7 @@ def test_a_body_in_drops_is_closed_with_408(listen: Callable[..., int]) -> None:
         b"POST /search/audio2visual HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: application/json\r\nContent-Length: 4000000\r\n\r\n"
     )
-    answer = talk(port, head, *[b" "] * 20, pause_s=0.2)
+    answer = talk(port, head, *[b" "] * 8, pause_s=0.2)
     assert problem(answer)["code"] == "request-timeout"
     assert alive(port)
 
@@ -167,6 +201,25 @@ def test_one_connection_too_many_is_told_to_come_back(served: tuple[int, object]
         for connection in held:
             connection.close()
     assert alive(port)
+
+
+def test_a_process_out_of_files_serves_again_once_it_has_some(
+    served: tuple[int, subprocess.Popen[bytes]],
+) -> None:
+    port, process = served
+    assert alive(port)
+    open_files = len(os.listdir(f"/proc/{process.pid}/fd"))
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (open_files + 3, before[1]))
+    try:
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        until(lambda: len(os.listdir(f"/proc/{process.pid}/fd")) >= open_files + 3)
+        for connection in held:
+            connection.close()
+        assert alive(port)
+    finally:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+    assert process.poll() is None
 
 
 def test_keep_alive_serves_many_requests_on_one_connection(
