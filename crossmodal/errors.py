@@ -16,7 +16,10 @@ CrossmodalError
 ├── BundleError              an exported bundle is incomplete or incompatible
 ├── CollectionError          a data directory is damaged, foreign or locked
 │   ├── ModelMismatchError       it was embedded by another bundle
+│   ├── ModelChangedError        the bundle was changed while something was embedded
 │   ├── CollectionLockedError    another process holds it
+│   ├── DamagedDatabaseError     its database is damaged: recover it, or restore a backup
+│   ├── WritingFailedError       nothing can be written at the moment
 │   └── StorageFullError         too little space is left to write
 ├── IdempotencyConflictError an idempotency key came back with another request
 ├── UnknownItemError         no stored item, or no stored vector of it, bears the id
@@ -89,8 +92,20 @@ class ModelMismatchError(CollectionError):
     """The data directory was embedded by another bundle than the one given."""
 
 
+class ModelChangedError(CollectionError):
+    """The bundle was changed while something was embedded; embedding it again helps."""
+
+
 class CollectionLockedError(CollectionError):
     """Another process holds the data directory."""
+
+
+class DamagedDatabaseError(CollectionError):
+    """The database or its log is damaged; what can be read of it may be recovered."""
+
+
+class WritingFailedError(CollectionError):
+    """Nothing can be written at the moment, as after an error of the disk."""
 
 
 class StorageFullError(CollectionError):

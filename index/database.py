@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from crossmodal.durable import sync_directory
-from crossmodal.errors import CollectionError
-from index.wal import check_log_is_there, check_log_is_whole
+from crossmodal.errors import CollectionError, DamagedDatabaseError
+from index.wal import REMEDY, check_log_is_there, check_log_is_whole
 
 DATABASE = "items.db"
 FORMAT = 1
@@ -83,29 +84,33 @@ def create_database(path: Path) -> sqlite3.Connection:
 def open_database(path: Path, *, write: bool) -> sqlite3.Connection:
     """Open an existing file after checking that it is ours, readable and undamaged.
 
+    The checks only read: a damaged file and its log stay as they are, to be recovered from.
+
     Args:
         path: The file.
         write: Whether to write; one connection at a time may, and it also checkpoints.
 
     Raises:
-        CollectionError: If it is missing, foreign, damaged or from a newer build, or
-            its log is missing or damaged after a process that was killed.
+        DamagedDatabaseError: If it is damaged, or its log is damaged or missing after a
+            process that was killed; or it is foreign.
+        CollectionError: If it is missing or from a newer build.
     """
     if not path.is_file():
         raise CollectionError(f"{path.name} is missing: this is no data directory")
     check_log_is_there(path)
-    mode = "rw" if write else "ro"
-    if not write and not path.with_name(path.name + "-wal").exists():
-        mode += "&immutable=1"  # a reader must not need to create files
+    immutable = ""  # a reader must not need to create files
+    if not path.with_name(path.name + "-wal").exists():
+        immutable = "&immutable=1"
     try:
-        connection = _connect(path, mode)
-        _check(connection, path.name)
+        with closing(_connect(path, "ro" + immutable)) as reading:
+            _check(reading, path.name)
+            check_log_is_whole(reading, path)
+        connection = _connect(path, "rw" if write else "ro" + immutable)
         if write:
             _configure(connection)
-            check_log_is_whole(connection, path)
     except sqlite3.DatabaseError as error:
-        raise CollectionError(
-            f"{path.name} is damaged or unreadable ({error}); restore a backup"
+        raise DamagedDatabaseError(
+            f"{path.name} is damaged or unreadable ({error}); {REMEDY}"
         ) from error
     return connection
 
@@ -177,9 +182,11 @@ def _check(connection: sqlite3.Connection, name: str) -> None:
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application_id != APPLICATION_ID:
-        raise CollectionError(f"{name} is a SQLite file, but not of a data directory")
+        raise DamagedDatabaseError(
+            f"{name} is a SQLite file, but not of a data directory; {REMEDY}"
+        )
     if version != FORMAT:
         raise CollectionError(f"{name} has format {version}, this build reads {FORMAT}")
     problems = [row[0] for row in connection.execute("PRAGMA quick_check(5)")]
     if problems != ["ok"]:
-        raise CollectionError(f"{name} is damaged ({problems[0]}); restore a backup")
+        raise DamagedDatabaseError(f"{name} is damaged ({problems[0]}); {REMEDY}")

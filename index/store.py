@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from crossmodal.durable import sync_directory
-from crossmodal.errors import CollectionError
+from crossmodal.errors import DamagedDatabaseError
 from index.database import (
     create_database,
     last_seq,
@@ -26,7 +26,7 @@ from index.database import (
 from index.job import Job
 from index.new_items import VECTOR_TYPE, NewItem, check_item
 from index.transaction import Transaction, translated
-from index.wal import WRITING
+from index.wal import REMEDY, WRITING
 
 LAST_SEQ = 2**63 - 1  # what SQLite can count to
 _ROWS_AT_ONCE = 4096
@@ -99,6 +99,11 @@ class Store:
         """
         return cls(open_beside_writer(path))
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, for reading what only a few need."""
+        return self._connection
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let everything that is read inside belong to one state of the store."""
@@ -170,6 +175,16 @@ class Store:
             self._connection.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()
         except sqlite3.Error as error:
             raise translated(error) from error
+
+    def try_to_write(self) -> None:
+        """Write what changes nothing to the log and to the file; only the writer may.
+
+        Raises:
+            CollectionError: If the disk does not take it.
+        """
+        with self.transaction("") as transaction:
+            transaction.rewrite_header()
+        self.checkpoint(wait=False)
 
     def items(self, texts: dict[str, str] | None = None) -> list[ItemRow]:
         """Return every item, ids ascending; what several have in common is one object.
@@ -272,7 +287,7 @@ class Store:
         """Return one modality's vectors with seq in (after, up_to], by ascending seq.
 
         Raises:
-            CollectionError: If a vector's checksum or width is wrong.
+            DamagedDatabaseError: If a vector's checksum or width is wrong.
         """
         (count,) = self._connection.execute(
             "SELECT count(*) FROM vectors "
@@ -283,9 +298,8 @@ class Store:
         for rows in self._vector_batches(modality, model_id, after, up_to):
             for seq, raw, crc in rows:
                 if zlib.crc32(raw) != crc or len(raw) != dim * VECTOR_TYPE.itemsize:
-                    raise CollectionError(
-                        f"vector {seq} ({modality}) is damaged in the database; "
-                        "restore a backup"
+                    raise DamagedDatabaseError(
+                        f"vector {seq} ({modality}) is damaged in the database; {REMEDY}"
                     )
             flat = np.frombuffer(b"".join(raw for _, raw, _ in rows), dtype=VECTOR_TYPE)
             start, end = end, end + len(rows)

@@ -4,7 +4,8 @@ SQLite takes a log that is missing or damaged for the end of what was written, a
 without a word. What was acknowledged would be gone.
 
 Source:
-    SQLite, Database File Format, section 4, "The Write-Ahead Log".
+    SQLite, Database File Format, section 4, "The Write-Ahead Log"; WAL-mode File Format,
+    section 2.1, "The WAL-Index Header".
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ import sqlite3
 import struct
 from pathlib import Path
 
-from crossmodal.errors import CollectionError
+from crossmodal.errors import DamagedDatabaseError
 
 WRITING = "WRITING"  # there while a process writes, left behind by one that was killed
 _MAGIC = {0x377F0682: "<", 0x377F0683: ">"}  # with the byte order of the checksum
 _HEADER, _FRAME_HEADER = 32, 24
-_REMEDY = f"restore a backup, or delete {WRITING} to go on with what is left"
+REMEDY = "restore a backup, or recover what can be read: python -m service doctor --recover"
+_REMEDY = f"{REMEDY}; or delete {WRITING} to go on with what is left"
 
 
 def check_log_is_there(database: Path) -> None:
     """Check, before opening, that a process that was killed has left its log.
 
     Raises:
-        CollectionError: If it is missing.
+        DamagedDatabaseError: If it is missing.
     """
     log = _log_of(database)
     if database.with_name(WRITING).exists() and not log.is_file():
-        raise CollectionError(
+        raise DamagedDatabaseError(
             f"{log.name} is missing, and with it the last writes of a process that did not "
             f"end by itself; {_REMEDY}"
         )
@@ -43,7 +45,7 @@ def check_log_is_whole(connection: sqlite3.Connection, database: Path) -> None:
     synced before the next begins.
 
     Raises:
-        CollectionError: If the log is damaged.
+        DamagedDatabaseError: If the log is damaged.
     """
     log = _log_of(database)
     if not database.with_name(WRITING).exists() or not log.is_file():
@@ -53,9 +55,9 @@ def check_log_is_whole(connection: sqlite3.Connection, database: Path) -> None:
         if not header:
             return
         if not _is_header(header):
-            raise CollectionError(f"{log.name} is damaged; {_REMEDY}")
+            raise DamagedDatabaseError(f"{log.name} is damaged; {_REMEDY}")
         page_size, salts = struct.unpack(">8xI4x8s", header[:24])
-        (_, found, _) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        found = _frames_found(connection, database)
         file.seek(_HEADER + found * (_FRAME_HEADER + page_size))
         commits = 0
         while len(frame := file.read(_FRAME_HEADER)) == _FRAME_HEADER:
@@ -63,9 +65,17 @@ def check_log_is_whole(connection: sqlite3.Connection, database: Path) -> None:
             commits += bool(pages) and its_salts == salts
             file.seek(page_size, 1)
     if commits > 1:
-        raise CollectionError(
+        raise DamagedDatabaseError(
             f"{log.name} is damaged: {commits} transactions in it cannot be read; {_REMEDY}"
         )
+
+
+def _frames_found(connection: sqlite3.Connection, database: Path) -> int:
+    """Return how many frames of the log SQLite takes for written, as it notes beside it."""
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    with database.with_name(database.name + "-shm").open("rb") as index:
+        (found,) = struct.unpack("=16xI", index.read(20))
+    return int(found)
 
 
 def _log_of(database: Path) -> Path:

@@ -2,6 +2,10 @@
 
 Writes that arrive together share one transaction. A submission is acknowledged when its
 transaction is durable and the view that contains it is published, in this order.
+
+After an error of the disk nothing is written until a write that nobody waits for has gone
+through. What was refused then was taken back; but a process that ends before may find it
+written, as whenever no acknowledgment came.
 """
 
 from __future__ import annotations
@@ -15,11 +19,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from crossmodal.errors import CollectionError, CrossmodalError, StorageFullError
+from crossmodal.errors import (
+    CollectionError,
+    CrossmodalError,
+    StorageFullError,
+    WritingFailedError,
+)
 from index.group import Draft, Submission, write_group
 from index.loading import Model, unserved_vectors
 from index.media import MediaFiles
 from index.operations import Receipt
+from index.reasons import reason
 from index.store import Store
 from index.view import View
 from index.view_builder import ViewBuilder
@@ -27,6 +37,7 @@ from index.view_builder import ViewBuilder
 GROUP_ITEMS = 64
 GROUP_WAIT_S = 0.005
 CHECKPOINT_BYTES = 16 << 20  # committed since the last checkpoint
+RETRY_S = 5.0  # between two attempts to write again, while nobody asks for one
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
@@ -82,13 +93,21 @@ class Writer:
         self._after_write = after_write
         self._spare = spare
         self._reached = reached
-        self._failed: CollectionError | None = None
+        self._failed: WritingFailedError | None = None
+        self._behind = False  # what is served lacks what was committed
+        self._in_doubt: list[str] = []  # media of items that may be found stored
         self._unsaved_bytes = 0
         self._closing = threading.Lock()
         self._closed = False
         self._queue: queue.SimpleQueue[Submission | _Task | _End] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written at the moment; None if it can."""
+        failed = self._failed
+        return None if failed is None else str(failed)
 
     def submit(self, submission: Submission) -> Future[Receipt]:
         """Queue a submission.
@@ -112,6 +131,23 @@ class Writer:
         self._put(task)
         result: Result = task.done.result()
         return result
+
+    def serve(
+        self, model: Model, builder: ViewBuilder, publish: Callable[[View], None]
+    ) -> None:
+        """Write for another model from here on; only within `run`."""
+        self._model, self._builder, self._publish = model, builder, publish
+        publish(builder.view)
+
+    def fail(self, error: BaseException) -> None:
+        """Write nothing more until the collection was opened again; only within `run`."""
+        self._behind = True
+        self._fail(error)
+
+    def wrote(self, count: int) -> None:
+        """Take note of bytes written within `run`, for the next checkpoint."""
+        self._unsaved_bytes += count
+        self._checkpoint()
 
     def close(self) -> None:
         """Finish what was submitted and end the thread."""
@@ -142,7 +178,7 @@ class Writer:
         """Return submissions that arrive together, and what ended the waiting for more."""
         group: list[Submission] = []
         size = 0
-        entry = self._queue.get()
+        entry = self._first()
         deadline = time.monotonic() + GROUP_WAIT_S
         while isinstance(entry, Submission):
             if entry.done.set_running_or_notify_cancel():
@@ -156,9 +192,16 @@ class Writer:
                 return group, None
         return group, entry
 
+    def _first(self) -> Submission | _Task | _End:
+        while True:
+            try:
+                return self._queue.get(timeout=None if self._failed is None else RETRY_S)
+            except queue.Empty:
+                self._mend()
+
     def _write(self, group: Sequence[Submission]) -> None:
         try:
-            if self._failed is not None:
+            if self._failed is not None and not self._mend():
                 raise self._failed
             receipts = self._commit(group)
         except Exception as error:
@@ -175,26 +218,52 @@ class Writer:
 
     def _commit(self, group: Sequence[Submission]) -> Sequence[Receipt | CrossmodalError]:
         draft = Draft(self._builder.items)
+        shown: list[str] = []
+        committed = False
         try:
             with self._store.transaction(self._model.id) as transaction:
                 receipts = write_group(
                     group, transaction, draft, self._model, spare=self._spare
                 )
                 self._media.show(draft.shown)
+                shown = draft.shown
                 self._reached("before commit")
+            committed = True
             self._reached("after commit")
             if draft.changes:
                 self._publish_changes(draft, transaction.seq)
         except StorageFullError:  # nothing was written, and the next may fit
-            self._media.hide(draft.shown)
+            self._media.hide(shown)
             raise
-        except BaseException as error:
-            _log.exception("writing failed")
-            self._failed = CollectionError(
-                f"writing failed ({error}); open the collection again to go on"
-            )
-            raise
+        except Exception as error:
+            self._behind = committed
+            self._in_doubt += [] if committed else shown
+            raise self._fail(error) from error
         return receipts
+
+    def _fail(self, error: BaseException) -> WritingFailedError:
+        _log.error("writing failed", exc_info=error)
+        then = "a restart is needed" if self._behind else "it is tried again by itself"
+        self._failed = WritingFailedError(
+            f"nothing can be written at the moment ({reason(error)}); searches go on, and "
+            f"{then}"
+        )
+        return self._failed
+
+    def _mend(self) -> bool:
+        """Tell whether writing works again: the disk does, and the view lacks nothing."""
+        if self._behind:
+            return False
+        try:
+            self._store.try_to_write()
+        except CollectionError as error:
+            _log.warning("writing still fails: %s", error)
+            return False
+        self._media.hide(self._in_doubt)
+        self._in_doubt = []
+        self._failed = None
+        _log.warning("writing goes on")
+        return True
 
     def _publish_changes(self, draft: Draft, seq: int) -> None:
         unserved = None
@@ -215,6 +284,8 @@ class Writer:
             self._store.checkpoint(wait=False)
         except StorageFullError as error:  # what is in the log is durable already
             _log.warning("checkpoint put off: %s", error)
+        except CollectionError as error:
+            self._fail(error)
 
 
 def _settle(task: _Task) -> None:

@@ -56,12 +56,22 @@ def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
 
 
 @app.command()
-def doctor(data: Data = None) -> None:
+def doctor(
+    data: Data = None,
+    recover: Annotated[
+        bool,
+        typer.Option(
+            "--recover",
+            help="Put what can be read of a damaged database in its place; the damaged "
+            "files are kept aside.",
+        ),
+    ] = False,
+) -> None:
     """Say what is wrong with this installation, data directory or bundle."""
     from service.doctor import examine
     from service.findings import print_findings
 
-    if not print_findings(examine(data)):
+    if not print_findings(examine(data, recover=recover)):
         raise typer.Exit(1)
 
 

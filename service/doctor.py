@@ -5,18 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from crossmodal.errors import CollectionLockedError, CrossmodalError
+from crossmodal.errors import (
+    CollectionLockedError,
+    CrossmodalError,
+    DamagedDatabaseError,
+)
 from crossmodal.media.decoder import Decoder
 from index.collection import Collection
+from index.recovery.rebuild import REPORT
+from index.recovery.rebuild import recover as recover_database
 from service.findings import Finding, Level
 from service.installation import examine_installation
 from service.machine import examine_machine
 from service.settings import Settings, read_settings, unknown_variables
 from service.warmup import warm_up
 
+NAMED_AT_MOST = 10  # ids of items that are lost
 
-def examine(data: Path | None = None) -> Iterator[Finding]:
-    """Yield what was found; stop where going on would only repeat it."""
+
+def examine(data: Path | None = None, *, recover: bool = False) -> Iterator[Finding]:
+    """Yield what was found; stop where going on would only repeat it.
+
+    Args:
+        data: The data directory, if the environment does not name it.
+        recover: Whether to recover its database, if that is damaged.
+    """
     yield from examine_installation()
     try:
         settings = read_settings(data=data)
@@ -32,6 +45,8 @@ def examine(data: Path | None = None) -> Iterator[Finding]:
             "pass --data DIR or set EARSHOT_DATA; python -m index build makes one",
         )
         return
+    if recover:
+        yield from recover_data(settings.data)
     yield from examine_data(settings.data)
 
 
@@ -50,6 +65,53 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     yield from examine_machine(settings)
 
 
+def recover_data(directory: Path) -> Iterator[Finding]:
+    """Recover a damaged database, and yield what came of it."""
+    try:
+        done = recover_database(directory)
+    except CrossmodalError as error:
+        yield Finding(Level.PROBLEM, f"nothing was recovered: {error}", "see below")
+        return
+    more = f", {done.from_bases} of these from index files" if done.from_bases else ""
+    yield Finding(
+        Level.OK, f"{done.items} items with {done.vectors} vectors were recovered{more}"
+    )
+    if done.damaged_pages:
+        yield Finding(
+            Level.WARNING,
+            f"{done.damaged_pages} pages were damaged in part or as a whole",
+            "look after the disk and the memory of this machine",
+        )
+    if done.lost:
+        ids = sorted(done.lost)
+        named = ", ".join(ids[:NAMED_AT_MOST])
+        others = len(ids) - NAMED_AT_MOST
+        yield Finding(
+            Level.WARNING,
+            f"{len(ids)} items are lost: {named}"
+            + (f" and {others} more" if others > 0 else ""),
+            f"{done.aside}/{REPORT} has each with the reason; store them again, or take "
+            "them from a backup",
+        )
+    if done.missing_pages:
+        yield Finding(
+            Level.WARNING,
+            f"{done.missing_pages} pages are missing; what stood on them has no name",
+            "compare the number of items with what it should be",
+        )
+    if done.log_missing:
+        yield Finding(
+            Level.WARNING,
+            "the last writes are lost with their log, and nothing tells their ids",
+            "clients that kept the ids of what they sent may send it again",
+        )
+    yield Finding(
+        Level.OK,
+        f"the damaged files are kept in {done.aside} of the data directory",
+        "delete it once everything that is missed was stored again",
+    )
+
+
 def examine_data(directory: Path) -> Iterator[Finding]:
     """Yield findings on a data directory, its bundle and their front ends."""
     try:
@@ -57,6 +119,14 @@ def examine_data(directory: Path) -> Iterator[Finding]:
     except CollectionLockedError as error:
         yield Finding(
             Level.WARNING, f"not looked into: {error}", "stop the other process first"
+        )
+        return
+    except DamagedDatabaseError as error:
+        yield Finding(
+            Level.PROBLEM,
+            str(error),
+            "restore a backup; or pass --recover, which saves what can be read, names "
+            "what cannot, and keeps the damaged files",
         )
         return
     except CrossmodalError as error:

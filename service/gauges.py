@@ -62,7 +62,14 @@ class Gauges(Collector):
             )
 
     def _index(self) -> Iterator[Metric]:
-        view = self._runtime.collection.view
+        collection = self._runtime.collection
+        view = collection.view
+        if collection.writable:
+            yield _gauge(
+                "earshot_writing",
+                "0 while nothing can be written, as after an error of the disk.",
+                collection.write_failure is None,
+            )
         yield _gauge("earshot_view_seq", "The last write that searches see.", view.seq)
         yield _labelled(
             "earshot_index_items",

@@ -80,7 +80,7 @@ CODE_OF: Mapping[type[BaseException], str] = {
 
 # Messages of these are written for whoever sent the request; those of other errors may
 # name files or repeat what was sent.
-SPEAKING = (errors.MediaError, errors.ShapeError)
+SPEAKING = (errors.MediaError, errors.ShapeError, errors.WritingFailedError)
 DETAILS: Mapping[str, str] = {
     "unknown-modality": "expected modalities and directions that GET /collection lists",
     "not-found": "no such route, item, stored vector, media file or job",

@@ -24,7 +24,8 @@ class Readiness:
 
     ``blocked`` reasons make the service not ready; ``degraded`` ones take a part of it
     away, as missing front-end weights take clips but not vectors. ``index`` tells what
-    is wrong with the index files at the moment, if anything.
+    is wrong with the index files at the moment, if anything, and ``writing`` why nothing
+    can be written.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class Readiness:
         self.blocked: list[str] = []
         self.degraded: list[str] = []
         self.index: Callable[[], str | None] = lambda: None
+        self.writing: Callable[[], str | None] = lambda: None
         self._failures: deque[float] = deque(maxlen=FAILURES)
 
     def encoder_failed(self) -> None:
@@ -70,5 +72,5 @@ class Readiness:
 
     @property
     def _all_degraded(self) -> list[str]:
-        index = self.index()
-        return self.degraded if index is None else [*self.degraded, index]
+        now = (self.index(), self.writing())
+        return [*self.degraded, *(reason for reason in now if reason is not None)]

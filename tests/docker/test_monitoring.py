@@ -39,6 +39,8 @@ def expressions() -> dict[str, str]:
 class Opened:
     """Stands for a collection that is open, with one item of each modality."""
 
+    writable, write_failure = True, None
+
     class view:  # noqa: N801
         seq = 1
         model_id = "0" * 64

@@ -32,6 +32,9 @@ class Mutant(NamedTuple):
 
 
 CRASH = "test_crashes.py::test_a_kill_at_any_named_point_costs_nothing"
+CHANGE = (
+    "test_changing_crashes.py::test_a_change_of_the_model_goes_on_wherever_it_was_killed"
+)
 FSYNC = "test_fsync_order.py::test_nothing_is_acknowledged_or_renamed_before_it_is_synced"
 MUTANTS = {
     "acknowledged before the commit": Mutant(
@@ -54,6 +57,22 @@ MUTANTS = {
     ),
     "media renamed without a sync of the directory": Mutant(
         "index/media.py", "        sync_directory(target.parent)\n", "", FSYNC
+    ),
+    "an exchange without a sync of the directories": Mutant(
+        "index/exchange.py", "        sync_directory(directory)\n", "        pass\n", FSYNC
+    ),
+    "index files that do not follow their bundle": Mutant(
+        "index/collection.py",
+        "                settle(directory)\n",
+        "",
+        f"{CHANGE}[switch]",
+    ),
+    "exchanged before the last are embedded": Mutant(
+        "index/reembedding.py",
+        "        if rows:\n            fresh",
+        "        if len(rows) > most:\n            fresh",
+        "test_changing.py::"
+        "test_what_comes_in_the_last_moment_is_embedded_before_the_change",
     ),
     "CURRENT is written in place": Mutant(
         "index/manifest.py",
@@ -158,6 +177,59 @@ MUTANTS = {
         "    if commits > 1_000_000:\n",
         "test_wal.py::test_a_flip_in_the_log_is_seen_or_costs_nothing",
     ),
+    "a recovery that skips a page that can be read": Mutant(
+        "index/recovery/contents.py",
+        "        if number not in (pages.free or ()):\n",
+        "        if number not in (pages.free or ()) and number % 9:\n",
+        "test_recovery.py::test_where_no_row_was_damaged_none_is_lost[header]",
+    ),
+    "a recovery that takes part of an item for a whole one": Mutant(
+        "index/recovery/whole.py",
+        "        if missing:\n",
+        "        if not found:\n",
+        "test_recovery_pages.py::"
+        "test_what_two_rows_tell_differently_costs_the_items_they_are_of",
+    ),
+    "a recovery that believes any list of free pages": Mutant(
+        "index/recovery/pages.py",
+        "        known = len(free) == told and free <= self._pages.keys()\n",
+        "        known = True\n",
+        "test_recovery_pages.py::"
+        "test_a_list_of_free_pages_without_an_end_or_beyond_the_file_is_none",
+    ),
+    "a recovery that tries ever more checksums": Mutant(
+        "index/recovery/pages.py",
+        "if whole or len(due) > 2 else",
+        "if whole else",
+        "test_recovery_pages.py::test_a_log_of_broken_pages_takes_no_more_time_per_page",
+    ),
+    "a recovery that takes one of two places": Mutant(
+        "index/recovery/whole.py",
+        "    if len(places) != 1:\n",
+        "    if not places:\n",
+        "test_recovery_pages.py::"
+        "test_what_two_rows_tell_differently_costs_the_items_they_are_of",
+    ),
+    "a refusal that eats the log": Mutant(
+        "index/database.py",
+        'closing(_connect(path, "ro" + immutable))',
+        'closing(_connect(path, "rw"))',
+        "test_recovery.py::test_a_damaged_log_costs_what_stood_in_the_damage_at_most",
+    ),
+    "a failure of the disk is for good": Mutant(
+        "index/writer.py",
+        "            if self._failed is not None and not self._mend():\n",
+        "            if self._failed is not None:\n",
+        "test_disk_full.py::"
+        "test_while_syncs_fail_writes_are_refused_searches_go_on_and_then_writes_too",
+    ),
+    "media of what was not written are hidden": Mutant(
+        "index/writer.py",
+        "            self._media.hide(shown)\n",
+        "            self._media.hide(draft.shown)\n",
+        "test_disk_full.py::"
+        "test_what_does_not_fit_takes_no_media_from_items_that_show_them",
+    ),
     "a full disk ends the writer": Mutant(
         "index/writer.py",
         "        except StorageFullError:  # nothing was written, and the next may fit\n",
@@ -166,8 +238,8 @@ MUTANTS = {
     ),
     "the reserve is not looked at": Mutant(
         "index/group.py",
-        "    if not roomy and any(",
-        "    if roomy is None and any(",
+        "    if not roomy and puts:\n",
+        "    if roomy is None and puts:\n",
         "test_disk_full.py::test_below_the_reserve_only_deletions_are_written",
     ),
     "a filter is judged without the tail": Mutant(

@@ -43,6 +43,32 @@ def test_a_damaged_bundle_is_a_problem(data_directory: Path, tmp_path: Path) -> 
     assert "visual.onnx" in result.output
 
 
+def test_a_damaged_database_is_a_problem_until_it_is_recovered(copied: Path) -> None:
+    database = copied / "items.db"
+    whole = database.read_bytes()
+    at = whole.rindex(b'"year": 2003')  # of i03
+    (copied / "items.db").write_bytes(
+        b"\xff" * 100 + whole[100:at] + b'"' * 12 + whole[at + 12 :]
+    )
+    damaged = database.read_bytes()
+    told = CliRunner().invoke(app, ["doctor", "--data", str(copied)])
+    assert told.exit_code == 1
+    assert "items.db is damaged" in told.output
+    assert "pass --recover" in told.output
+    assert database.read_bytes() == damaged
+    mended = CliRunner().invoke(app, ["doctor", "--data", str(copied), "--recover"])
+    assert mended.exit_code == 0, mended.output
+    assert "11 items with 23 vectors were recovered" in mended.output
+    assert "1 items are lost: i03" in mended.output
+    assert "damaged-1/recovery.json" in mended.output
+    assert (copied / "damaged-1" / "items.db").read_bytes() == damaged
+    assert "a query went through" in mended.output
+    again = CliRunner().invoke(app, ["doctor", "--data", str(copied), "--recover"])
+    assert again.exit_code == 1
+    assert "there is nothing to recover" in again.output
+    assert not (copied / "damaged-2").exists()
+
+
 def test_no_data_directory_is_a_problem() -> None:
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from crossmodal.encoder import OnnxEncoder
 from crossmodal.errors import FrontEndError
 from crossmodal.media.decoder import Decoder
+from index.transaction import Transaction
 from service.readiness import Readiness, Status
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +39,33 @@ async def test_without_data_nothing_is_ready_but_the_process_lives(connect: Any)
         assert int(reply.headers["retry-after"]) >= 1
     health = (await client.get("/healthz")).json()
     assert (health["status"], health["index"]) == ("not-ready", None)
+
+
+async def test_a_disk_that_fails_is_told_and_searches_go_on(
+    connect: Any, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    client = await connect(None, data=copied)
+    item = {"vectors": {"audio": QUERY["vector"]}}
+    with monkeypatch.context() as patch:
+        patch.setattr(Transaction, "insert", failing)
+        patch.setattr(Transaction, "rewrite_header", failing)
+        for _ in range(2):
+            reply = await client.put("/items/new", json=item)
+            assert (reply.status_code, reply.json()["code"]) == (503, "not-ready")
+            assert "disk I/O error" in reply.json()["detail"]
+            assert int(reply.headers["retry-after"]) >= 1
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+        assert "disk I/O error" in ready.json()["reasons"][0]
+        assert "earshot_writing 0.0" in (await client.get("/metrics")).text
+        found = await client.post("/search/audio2visual", json=QUERY)
+        assert found.status_code == 200
+    assert (await client.put("/items/new", json=item)).status_code == 201
+    assert (await client.get("/readyz")).json() == {"status": "ready", "reasons": []}
+    assert "earshot_writing 1.0" in (await client.get("/metrics")).text
 
 
 async def test_a_collection_of_another_model_is_answered_with_409(
@@ -83,6 +112,7 @@ async def test_five_failures_of_the_encoder_make_it_not_ready(
     connect: Any, collection: Any, clips: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await connect()
+    monkeypatch.setattr("service.readiness.WINDOW_S", 3600.0)
 
     def broken(self: OnnxEncoder, features: Any) -> Any:
         return np.full((len(features), self.dim), np.nan, dtype=np.float32)
