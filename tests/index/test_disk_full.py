@@ -6,6 +6,7 @@ import errno
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path

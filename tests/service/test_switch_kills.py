@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,7 @@ from tests.service.kills.clients import (
 )
 from tests.service.kills.examination import examine
 from tests.service.second_bundle import second_bundle
-from tests.service.test_kills import Rounds
-from tests.service.test_lost_answers import until
+from tests.service.test_kills import BOUND_S, Rounds
 
 ROUNDS = int(os.environ.get("EARSHOT_CRASH_ROUNDS", "3"))
 ENDED = ("done", "failed", "cancelled")
@@ -73,7 +73,7 @@ class Switcher(Client):
 
     def run(self) -> None:
         """Begin jobs, cancel some, and look at what each comes to."""
-        with httpx.Client(base_url=self._url, timeout=60) as http:
+        with httpx.Client(base_url=self._url, timeout=BOUND_S) as http:
             try:
                 while not self.stop.is_set():
                     if self._rng.random() < 0.3:
@@ -121,7 +121,7 @@ class SwitchRounds(Rounds):
         self._embedder = embedder
         self._models = set(embedder.models)
         self._switchers: list[Switcher] = []
-        with httpx.Client(base_url=self.service.url, timeout=60) as http:
+        with httpx.Client(base_url=self.service.url, timeout=BOUND_S) as http:
             self.history.sent(0, FIXED)
             self.history.told(0, FIXED, send(http, FIXED))
             http.post("/items/delete", json={"ids": list(self._base)}).raise_for_status()
@@ -144,12 +144,15 @@ class SwitchRounds(Rounds):
     def examined(self) -> tuple[list[str], dict[str, Version]]:
         """Examine what is held once the jobs that were killed have ended."""
         wrong = []
-        with httpx.Client(base_url=self.service.url, timeout=60) as http:
+        with httpx.Client(base_url=self.service.url, timeout=BOUND_S) as http:
 
             def jobs() -> list[dict[str, Any]]:
                 return list(http.get("/jobs").json()["jobs"])
 
-            until(lambda: all(job["state"] in ENDED for job in jobs()))
+            deadline = time.monotonic() + BOUND_S
+            while not all(job["state"] in ENDED for job in jobs()):
+                assert time.monotonic() < deadline, "the jobs do not end"
+                time.sleep(0.01)
             wrong += [f"a job failed: {j['error']}" for j in jobs() if j["error"]]
             served = served_model(http)
         if served not in self._switchers[-1].possible:
@@ -169,7 +172,7 @@ class SwitchRounds(Rounds):
         """Have the service pass to the other model, kill it, return what is wrong then."""
         switcher = Switcher(self.service.url, self.history, self._models, 0)
         self._switchers.append(switcher)
-        with httpx.Client(base_url=self.service.url, timeout=60) as http:
+        with httpx.Client(base_url=self.service.url, timeout=BOUND_S) as http:
             switcher.switch(http)
         self.service.kill()
         self.restart()
