@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from index.loading import Model
 from index.new_items import CheckedItem
 from index.operations import (
     KEY_LIFETIME_S,
+    MOST_BY_FILTER,
     Delete,
     Idempotency,
     ItemResult,
@@ -55,8 +57,11 @@ class Submission:
 
     @property
     def size(self) -> int:
-        """How many items it writes, about."""
-        return sum(len(o.ids) or 1 if isinstance(o, Delete) else 1 for o in self.operations)
+        """How many items it writes at most."""
+        return sum(
+            len(o.ids) or MOST_BY_FILTER if isinstance(o, Delete) else 1
+            for o in self.operations
+        )
 
 
 class Draft:
@@ -205,7 +210,8 @@ def _delete(
     ids = deletion.ids
     if deletion.filter is not None:
         admits = deletion.filter.admits
-        ids = sorted(i.id for i in draft.items() if admits(i.label, i.metadata))
+        found = (i.id for i in draft.items() if admits(i.label, i.metadata))
+        ids = heapq.nsmallest(MOST_BY_FILTER, found)
     for item_id in ids:
         if item_id not in draft:
             yield ItemResult(item_id, Status.MISSING, None)

@@ -35,9 +35,16 @@ class Put:
     replace: bool = True
 
 
+MOST_BY_FILTER = 1000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delete:
-    """Delete the items of these ids, or every item that a filter admits: one of both."""
+    """Delete the items of these ids, or those that a filter admits: one of both.
+
+    Of what a filter admits the first `MOST_BY_FILTER` by id are deleted, so that no
+    transaction keeps other writes waiting; as long as so many were, there may be more.
+    """
 
     ids: Sequence[str] = ()
     filter: Filter | None = None

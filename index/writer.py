@@ -36,7 +36,7 @@ from index.view_builder import ViewBuilder
 
 GROUP_ITEMS = 64
 GROUP_WAIT_S = 0.005
-CHECKPOINT_BYTES = 16 << 20  # committed since the last checkpoint
+CHECKPOINT_BYTES = 4 << 20  # committed since the last checkpoint, for which writes wait
 RETRY_S = 5.0  # between two attempts to write again, while nobody asks for one
 
 Result = TypeVar("Result")

@@ -196,10 +196,14 @@ class DeletedItemReply(Reply):
 
 
 class DeletedReply(Reply):
-    """One status per item; searches from ``view_seq`` on do not find the deleted ones."""
+    """One status per item; searches from ``view_seq`` on do not find the deleted ones.
+
+    ``more`` tells whether a filter may admit others, which were not deleted.
+    """
 
     items: list[DeletedItemReply]
     deleted: int
+    more: bool
     view_seq: int
     request_id: str
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from crossmodal.errors import UnknownItemError
 from crossmodal.items import ITEM_ID
-from index.operations import Delete, Receipt, Status
+from index.operations import MOST_BY_FILTER, Delete, Receipt, Status
 from service import documentation, item_documentation, schemas
 from service.bodies import JSON, MULTIPART, check_body, parse_json, read_body
 from service.clips import ClipFields, NewClipFields, read_clip, read_clip_item
@@ -141,9 +141,10 @@ async def delete_item(request: Request) -> Response:
     summary="Delete items by their ids or by a filter",
 )
 async def delete_items(request: Request) -> Response:
-    """Delete up to 256 items by id, or all that a filter admits, in one step.
+    """Delete up to 256 items by id, or up to 1,000 that a filter admits, in one step.
 
-    Each is `deleted`, or was `missing`.
+    Each is `deleted`, or was `missing`. `more` says that a filter may admit others: ask
+    again, with another idempotency key, until it is false.
     """
     service = runtime(request)
     collection = writable(service)
@@ -161,7 +162,9 @@ async def delete_items(request: Request) -> Response:
         written = await acknowledged(service, service.writing(work))
     results = [result_fields(result) for result in written.receipt.results]
     deleted = sum(result["status"] == Status.DELETED for result in results)
-    return _reply(request, {"items": results, "deleted": deleted}, written.receipt)
+    more = deleted >= MOST_BY_FILTER
+    fields = {"items": results, "deleted": deleted, "more": more}
+    return _reply(request, fields, written.receipt)
 
 
 async def _items(request: Request, service: Runtime, key: str | None) -> Submitted:

@@ -230,6 +230,13 @@ MUTANTS = {
         "test_disk_full.py::"
         "test_what_does_not_fit_takes_no_media_from_items_that_show_them",
     ),
+    "a filter that deletes without a bound": Mutant(
+        "index/group.py",
+        "        ids = heapq.nsmallest(MOST_BY_FILTER, found)\n",
+        "        ids = sorted(found)\n",
+        "test_writing.py::"
+        "test_deletion_by_filter_takes_so_many_at_most_and_the_rest_when_asked_again",
+    ),
     "a full disk ends the writer": Mutant(
         "index/writer.py",
         "        except StorageFullError:  # nothing was written, and the next may fit\n",

@@ -212,6 +212,7 @@ async def test_deleted_items_are_gone_from_every_gallery(
     filtered = (await client.post("/items/delete", json=wanted)).json()
     assert [one["id"] for one in filtered["items"]] == ["i08", "i09", "i10", "i11"]
     assert (several.json()["deleted"], filtered["deleted"]) == (2, 4)
+    assert (several.json()["more"], filtered["more"]) == (False, False)
     for direction in ("visual2audio", "audio2visual"):
         body = {"vector": vector(1), "k": 100}
         found = (await client.post(f"/search/{direction}", json=body)).json()
