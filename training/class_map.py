@@ -63,3 +63,9 @@ class Rotated:
         centred = features - mean
         values, vectors = np.linalg.eigh(centred.T @ centred)
         return cls(mean, vectors, values.clip(min=0), centred @ vectors)
+
+    def part(self, chosen: Int64[np.ndarray, "chosen"]) -> Rotated:
+        """Decompose the covariance of some rows, in coordinates of the same features."""
+        found = Rotated.of(self.rows[chosen])
+        mean = self.mean + self.vectors @ found.mean
+        return Rotated(mean, self.vectors @ found.vectors, found.values, found.rows)
