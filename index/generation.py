@@ -89,7 +89,7 @@ def catch_up(
         if made.bundle.model_id != bundle.model_id:
             raise ModelMismatchError(f"{out} was made with another bundle; name a new one")
         with store.snapshot():
-            seq, rows = store.seq, store.items()
+            seq, rows = store.seq, list(store.items())
             held = {row.id: _modalities(store, row) for row in rows if row.seq > origin.seq}
         gone = sorted(set(made.view.items) - {row.id for row in rows})
         if gone:
