@@ -186,18 +186,17 @@ class Store:
             transaction.rewrite_header()
         self.checkpoint(wait=False)
 
-    def items(self, texts: dict[str, str] | None = None) -> list[ItemRow]:
-        """Return every item, ids ascending; what several have in common is one object.
+    def items(self, texts: dict[str, str] | None = None) -> Iterator[ItemRow]:
+        """Read every item, ids ascending; what several have in common is one object.
 
         Args:
             texts: Ids and labels that are held already, to be shared; grows.
         """
         texts = {} if texts is None else texts
-        found: list[ItemRow] = []
         metadata: dict[str, Mapping[str, Any]] = {}
         created_last = 0.0
         for rows in self._batches(
-            "SELECT id, seq, label, media_sha256, meta, created FROM items"
+            "SELECT id, seq, label, media_sha256, meta, created FROM items ORDER BY id"
         ):
             if len(metadata) > _ROWS_AT_ONCE:
                 metadata.clear()
@@ -208,18 +207,14 @@ class Store:
             for item_id, seq, label, media, text, created in rows:
                 if created != created_last:
                     created_last = created
-                found.append(
-                    ItemRow(
-                        texts.setdefault(item_id, item_id),
-                        seq,
-                        label and texts.setdefault(label, label),
-                        media,
-                        metadata[text],
-                        created_last,
-                    )
+                yield ItemRow(
+                    texts.setdefault(item_id, item_id),
+                    seq,
+                    label and texts.setdefault(label, label),
+                    media,
+                    metadata[text],
+                    created_last,
                 )
-        found.sort()
-        return found
 
     def groups(self) -> list[VectorGroup]:
         """Count the vectors per modality and model, whatever they are called."""

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
 
 from crossmodal.items import ITEM_ID
+from service import schemas
 from service.batches import MAX_SEARCHES
 from service.bodies import JSON, MULTIPART, OCTETS
+from service.evaluation_schemas import EvaluationReply
 from service.parameters import ClipParameters, SearchParameters
 from service.problems import MEDIA_TYPE, STATUS
-from service.schemas import ProblemReply
 
+REPLIES: tuple[type[BaseModel], ...] = (
+    schemas.Alive,
+    schemas.BatchReply,
+    schemas.CollectionReply,
+    schemas.DeletedReply,
+    schemas.EmbeddingReply,
+    EvaluationReply,
+    schemas.Health,
+    schemas.ItemWithIdReply,
+    schemas.ItemWrittenReply,
+    schemas.ItemsReply,
+    schemas.JobWithIdReply,
+    schemas.JobsReply,
+    schemas.SearchReply,
+    schemas.Version,
+    schemas.Vitals,
+    schemas.WrittenReply,
+)
 REFERENCE = "#/components/schemas/"
 READ_ERRORS = (401, 403, 429, 500, 503)
 BODY_ERRORS = (400, 408, 411, 413, 415, 422)
@@ -53,11 +73,17 @@ def responses(
     also: Mapping[int, type[BaseModel]] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Return every status an operation can answer, with its shape."""
-    table: dict[int | str, dict[str, Any]] = {
-        status: {"model": shape} for status, shape in (also or {}).items()
-    }
+    shapes = dict(also or {})
     if model is not None:
-        table[200] = {"model": model}
+        shapes[200] = model
+    # given as models, each would be compiled at every start, for no reply to pass through
+    table: dict[int | str, dict[str, Any]] = {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {JSON: {"schema": {"$ref": f"{REFERENCE}{shape.__name__}"}}},
+        }
+        for status, shape in shapes.items()
+    }
     for status in sorted(statuses):
         codes = [code for code, kind in STATUS.items() if kind.status == status]
         table[status] = {
@@ -141,13 +167,19 @@ def id_operation(*, writes: bool = False) -> dict[str, Any]:
 
 
 def complete(schema: dict[str, Any], models: Sequence[type[BaseModel]]) -> dict[str, Any]:
-    """Return the schema with the components that only hand-written parts refer to."""
+    """Return the schema with its components: all replies, and the models of requests."""
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     own_models: tuple[type[BaseModel], ...] = (
-        ProblemReply,
+        schemas.ProblemReply,
         SearchParameters,
         ClipParameters,
     )
+    for reply in REPLIES:
+        own = reply.model_json_schema(
+            ref_template=f"{REFERENCE}{{model}}", mode="serialization"
+        )
+        components.update(own.pop("$defs", {}))
+        components[reply.__name__] = own
     for model in (*own_models, *models):
         own = model.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
         components.update(own.pop("$defs", {}))

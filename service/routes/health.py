@@ -22,7 +22,9 @@ from service.version import VERSION
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", response_model=None, responses={200: {"model": schemas.Alive}})
+@router.get(
+    "/livez", response_model=None, responses=documentation.responses(schemas.Alive, ())
+)
 async def alive() -> Response:
     """Answer as long as the process does."""
     return Response(b'{"status":"alive"}', media_type=JSON_TYPE)
