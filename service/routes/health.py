@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from crossmodal.bundle import BUNDLE_FORMAT
 from crossmodal.media.ffmpeg import ffmpeg_version
 from crossmodal.modality import Modality
-from index.database import sqlite_version
-from service import documentation, schemas
+from index.storage.database import sqlite_version
 from service.dependencies import READ, runtime
-from service.presentation import JSON_TYPE, index_fields
+from service.openapi import documentation, schemas
 from service.problems import FieldProblem, ProblemError
+from service.searching.presentation import JSON_TYPE, index_fields
 from service.threads import THREAD_VARIABLES
 from service.version import VERSION
 

@@ -13,20 +13,20 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from crossmodal.errors import UnknownItemError
 from crossmodal.items import ITEM_ID
-from index.operations import MOST_BY_FILTER, Delete, Receipt, Status
-from service import documentation, item_documentation, schemas
-from service.bodies import JSON, MULTIPART, check_body, parse_json, read_body
-from service.clips import ClipFields, NewClipFields, read_clip, read_clip_item
-from service.deletions import DeletionRequest
+from index.writing.operations import MOST_BY_FILTER, Delete, Receipt, Status
 from service.dependencies import WRITE, runtime
-from service.idempotency import idempotency, idempotency_key
-from service.new_items import IngestRequest, ItemFields, read_item
-from service.parameters import parse_parameters, validate
-from service.presentation import json_response
+from service.http.bodies import JSON, MULTIPART, check_body, parse_json, read_body
+from service.openapi import documentation, item_documentation, schemas
 from service.problems import invalid_field
-from service.queries import is_upload
 from service.runtime import Runtime
-from service.writing import (
+from service.searching.parameters import parse_parameters, validate
+from service.searching.presentation import json_response
+from service.searching.queries import is_upload
+from service.storing.clips import ClipFields, NewClipFields, read_clip, read_clip_item
+from service.storing.deletions import DeletionRequest
+from service.storing.idempotency import idempotency, idempotency_key
+from service.storing.new_items import IngestRequest, ItemFields, read_item
+from service.storing.writing import (
     Submitted,
     acknowledged,
     item_fields,

@@ -8,9 +8,9 @@ import pytest
 
 from crossmodal.errors import CollectionError, DataError, ShapeError
 from crossmodal.items import Segment
-from index.database import FORMAT
-from index.new_items import NewItem, NewVector
-from index.store import Store
+from index.storage.database import FORMAT
+from index.storage.new_items import NewItem, NewVector
+from index.storage.store import Store
 
 DIM = 4
 

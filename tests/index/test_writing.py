@@ -25,11 +25,11 @@ from crossmodal.errors import (
 from crossmodal.items import Segment
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.filters import Clause, Filter
-from index.group import Submission
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Idempotency, ItemResult, Put, Receipt, Status
-from index.store import Store
+from index.storage.new_items import NewItem, NewVector
+from index.storage.store import Store
+from index.views.filters import Clause, Filter
+from index.writing.group import Submission
+from index.writing.operations import Delete, Idempotency, ItemResult, Put, Receipt, Status
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 SECONDS = 120  # a bound for what hangs, not for what is slow
@@ -200,7 +200,7 @@ def test_deletion_by_filter_sees_what_was_written_just_before(
 def test_deletion_by_filter_takes_so_many_at_most_and_the_rest_when_asked_again(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.group.MOST_BY_FILTER", 5)
+    monkeypatch.setattr("index.writing.group.MOST_BY_FILTER", 5)
     wanted = Delete(filter=Filter(must=(Clause("label", "eq", "owl"),)))
     assert Submission([wanted, Delete(ids=["a"])]).size == 6
     gone = []

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from index.collection import Collection
-from service import idempotency
 from service.settings import Settings
+from service.storing import idempotency
 from tests.service.test_writing import item, vector
 
 pytestmark = pytest.mark.anyio

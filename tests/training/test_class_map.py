@@ -1,6 +1,6 @@
 import numpy as np
 
-from training.class_map import Rotated
+from training.classification.class_map import Rotated
 
 RNG = np.random.default_rng(0)
 
