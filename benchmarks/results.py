@@ -61,6 +61,10 @@ class Comparison:
         entries: list[str] = self.about["request"]["entries"]
         return entries
 
+    def methods(self) -> list[str]:
+        """Return those entries that are methods as they are, not variants of one."""
+        return [entry for entry in self.entries() if ":" not in entry]
+
     def figure(self, entry: str, metric: str) -> Mapping[str, Any] | None:
         """Return the mean of the directions, None where it does not apply."""
         for row in self.rows:
@@ -121,15 +125,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     overview = asked.out / "README.md"
     for path, text in (
         (asked.readme, summary(comparisons)),
-        (overview, f"{summary(comparisons)}\n\n{claims(comparisons)}"),
+        (overview, "\n\n".join(part(comparisons) for part in (leads, summary, claims))),
     ):
         path.write_text(between_marks(path.read_text(), text))
         print(path)
 
 
+def leads(comparisons: Sequence[Comparison]) -> str:
+    """Return which method is first on each data set, and by how much before the next."""
+    lines = ["| data | first | next | ahead by | p over queries |", "|---|---|---|---|---|"]
+    for comparison in comparisons:
+        found = {m: comparison.figure(m, CLASS) for m in comparison.methods()}
+        first, second = sorted(
+            (row for row in found.values() if row), key=lambda row: -row["mean"]
+        )[:2]
+        lines.append(
+            f"| {comparison.name} | `{first['method']}` | `{second['method']}` "
+            f"| {first['mean'] - second['mean']:.3f} | {second['p_value']:.2g} |"
+        )
+    return "\n".join(lines)
+
+
 def summary(comparisons: Sequence[Comparison]) -> str:
     """Return class mAP by method and data set, best first by the mean of the sets."""
-    methods = [e for e in comparisons[0].entries() if ":" not in e]
+    methods = comparisons[0].methods()
     mean = {method: [c.figure(method, CLASS) for c in comparisons] for method in methods}
     shown = {m: found for m, found in mean.items() if all(found)}
     ordered = sorted(shown, key=lambda m: -sum(row["mean"] for row in shown[m] if row))

@@ -16,6 +16,7 @@ CrossmodalError
 ├── BundleError              an exported bundle is incomplete or incompatible
 ├── CollectionError          a data directory is damaged, foreign or locked
 │   ├── ModelMismatchError       it was embedded by another bundle
+│   ├── ModelChangedError        the bundle was changed while something was embedded
 │   ├── CollectionLockedError    another process holds it
 │   ├── DamagedDatabaseError     its database is damaged: recover it, or restore a backup
 │   ├── WritingFailedError       nothing can be written at the moment
@@ -89,6 +90,10 @@ class CollectionError(CrossmodalError):
 
 class ModelMismatchError(CollectionError):
     """The data directory was embedded by another bundle than the one given."""
+
+
+class ModelChangedError(CollectionError):
+    """The bundle was changed while something was embedded; embedding it again helps."""
 
 
 class CollectionLockedError(CollectionError):

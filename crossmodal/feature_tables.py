@@ -97,13 +97,17 @@ class ModalityFeatures:
         pool = restore_frontend(self.frontend).pool if self.frontend else mean_over_time
         return np.stack([pool(self.item(row)) for row in range(len(self))])
 
-    @property
-    def sequences(self) -> Float32[np.ndarray, "items time dim"] | None:
-        """Every item's steps, NaN where it has none any more; None without a time axis."""
+    def sequences(self, split: str) -> Float32[np.ndarray, "items time dim"] | None:
+        """Return the steps of every item of a split, NaN where it has none any more.
+
+        A copy, and the only one made; None without a time axis.
+        """
         if not self.timed:
             return None
-        own = (np.arange(self.steps) < self.length[:, None])[:, :, None]
-        return self.features if own.all() else np.where(own, self.features, np.nan)
+        chosen = np.ones(len(self), dtype=bool) if split == "all" else self.split == split
+        steps: np.ndarray = self.features[chosen]
+        steps[np.arange(self.steps) >= self.length[chosen][:, None]] = np.nan
+        return steps
 
     def take(self, rows: Rows) -> ModalityFeatures:
         """Return the rows selected by an index array or a mask, in that order."""

@@ -10,7 +10,7 @@ import typer
 
 from crossmodal import console
 from crossmodal.console import Format
-from index import generation
+from index import changing_commands
 from index.add import add as add_to_collection
 from index.add import check_bundle
 from index.backup import back_up
@@ -33,7 +33,6 @@ from index.options import (
 )
 from index.printing import in_words, print_added, print_table
 from index.sourcing import EVERY_SPLIT
-from index.switching import switch as exchange_directories
 from index.verify import verify as verify_collection
 from index.work import ADD, add_params
 
@@ -199,45 +198,6 @@ def backup(
     print(out)
 
 
-@app.command("catch-up")
-def catch_up(
-    directory: Data,
-    bundle: Annotated[Path, typer.Option(help="The other bundle.")],
-    out: Annotated[Path, typer.Option(help="The generation: a data directory.")],
-    workers: WorkersOption = None,
-    output: FormatOption = Format.TABLE,
-) -> None:
-    """Embed the media of DIR by another bundle into a data directory beside it.
-
-    DIR may be served and written to meanwhile; run it again to bring over what was
-    written since. ``switch`` then lets the two change places.
-    """
-    done = generation.catch_up(
-        directory, bundle, out, workers=workers, progress=console.progress
-    )
-    for skipped in done.skipped:
-        console.note(f"skipped {skipped.item_id}: {skipped.reason}")
-    if output is Format.JSON:
-        skips = [skipped._asdict() for skipped in done.skipped]
-        console.print_json(asdict(done) | {"out": str(out), "skipped": skips})
-        return
-    console.note(f"{done.embedded} items embedded, {done.deleted} deleted")
-    print(out)
-
-
-@app.command()
-def switch(
-    directory: Data,
-    made: Annotated[Path, typer.Argument(metavar="GENERATION", help="What catch-up made.")],
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Though items may be missing.")
-    ] = False,
-) -> None:
-    """Let DIR and a generation change places in one step; again, to go back."""
-    exchange_directories(directory, made, partial=partial)
-    print(directory)
-
-
 @app.command()
 def verify(directory: Data, output: FormatOption = Format.TABLE) -> None:
     """Check every checksum, and search against brute force; status 1 if any fails."""
@@ -254,6 +214,13 @@ def verify(directory: Data, output: FormatOption = Format.TABLE) -> None:
     if not all(check.ok for check in checks):
         raise typer.Exit(console.FAILURE)
 
+
+for command in (
+    changing_commands.reembed,
+    changing_commands.switch,
+    changing_commands.discard,
+):
+    app.command()(command)
 
 if __name__ == "__main__":
     console.run(app)

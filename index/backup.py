@@ -18,6 +18,7 @@ from pathlib import Path
 from crossmodal.bundle import Bundle
 from crossmodal.durable import sha256_file, sync_directory, write_json
 from crossmodal.errors import CollectionError, CollectionLockedError
+from index.beside import copy_beside
 from index.collection import BUNDLE, MEDIA, STAGING
 from index.database import DATABASE, last_seq, open_beside_writer, open_database, snapshot
 from index.lock import DirectoryLock
@@ -82,6 +83,7 @@ def back_up(directory: Path, out: Path) -> Backup:
 
 def _copy(directory: Path, draft: Path) -> Backup:
     shutil.copytree(directory / BUNDLE, draft / BUNDLE)
+    copy_beside(directory, draft)
     bundle = Bundle.open(draft / BUNDLE)
     database = draft / DATABASE
     with _reading(directory) as source:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict
+from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,19 +14,21 @@ from typing import Any
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.modality import Modality
+from index.beside import beside_id, change_over, settle
 from index.compaction import CompactionPolicy
 from index.database import DATABASE
 from index.job import Job
+from index.kinds import BaseSettings
 from index.loading import Model, load
 from index.lock import DirectoryLock
 from index.manifest import IndexManifest
 from index.media import MediaFiles, media_type
 from index.new_items import check_item
 from index.operations import Idempotency, Operation, Put, Receipt
-from index.origin import Origin, read_origin
 from index.store import Store
+from index.transaction import Transaction
 from index.view import View
-from index.write_path import INDEX, RESERVE_BYTES, WritePath, WriteSettings
+from index.write_path import INDEX, RESERVE_BYTES, Served, WritePath, WriteSettings
 
 BUNDLE, MEDIA, STAGING = "bundle", "media", "staging"
 RECALL_TOLERANCE = 0.01  # below what was measured when a base was made
@@ -50,14 +53,15 @@ class Collection:
     ) -> None:
         """Use `Collection.open`."""
         reached = settings.reached if settings else lambda point: None
+        self.reached: Callable[[str], None] = reached
         self.directory = directory
         self.bundle = bundle
         self._store = store
         self._lock = lock
         self._media = MediaFiles(directory / MEDIA, directory / STAGING, reached)
-        model = model_of(bundle)
+        model = model_of(bundle, beside=beside_id(directory))
         loaded = load(store, directory / INDEX, model, write=settings is not None)
-        self._dim = model.dim
+        self._model = model
         self._builder = loaded.builder
         self._view = loaded.builder.view
         self._degraded = loaded.degraded
@@ -112,6 +116,7 @@ class Collection:
             if write:
                 _empty(directory / STAGING)
                 (directory / INDEX).mkdir(exist_ok=True)
+                settle(directory)
             bundle = Bundle.open(directory / BUNDLE)
             store = Store.open(directory / DATABASE, write=write)
             settings = None
@@ -215,7 +220,7 @@ class Collection:
             CollectionError: If the collection is closed or was opened for reading, or
                 no media of a given sha256 are kept.
         """
-        return self._write_path().submit(operations, idempotency)
+        return self._write_path().submit(operations, idempotency, self._model)
 
     def check(self, put: Put) -> None:
         """Check what `submit` checks of a put, without writing it.
@@ -224,7 +229,67 @@ class Collection:
             DataError: If the id, the label, a segment or the metadata are not allowed.
             ShapeError: If a vector is not finite, or has another width or a bad norm.
         """
-        check_item(put.item, self._dim)
+        check_item(put.item, self._model.dim)
+
+    def write(self, model_id: str, work: Callable[[Transaction], int]) -> None:
+        """Do work in a transaction of its own, as `WritePath.write` says."""
+        self._write_path().write(model_id, work)
+
+    @contextmanager
+    def open_beside_writer(self) -> Iterator[Store]:
+        """Open the database once more, to read it while it is written to.
+
+        Raises:
+            CollectionError: If that fails.
+        """
+        store = Store.open_beside_writer(self.directory / DATABASE)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def change_model(
+        self, bundle: Bundle, index: Path, before: Callable[[Store], None]
+    ) -> Collection:
+        """Serve the vectors of the bundle beside from here on, without a gap.
+
+        This object stays as it is: who holds it finishes with the model and the view
+        that it began with, and can write nothing more but deletions. What searches from
+        now on is to use the object returned. Writes wait meanwhile, searches do not.
+
+        Args:
+            bundle: The bundle beside.
+            index: The index files beside.
+            before: Called when nothing is written any more; may refuse.
+
+        Raises:
+            CollectionError: If the files cannot change places, or it is closed.
+        """
+        writing = self._write_path()
+        model = model_of(bundle, beside=self.bundle.model_id)
+        for one in (self.bundle, bundle):  # their files are about to change places
+            for modality in one.modalities:
+                one.encoder(modality)
+        changed = copy(self)
+        changed.bundle, changed._model = bundle, model
+
+        def prepare(store: Store) -> Served:
+            before(store)
+            self.reached("last embedded")
+            loaded = load(store, index, model, write=True)
+            changed._builder, changed._view = loaded.builder, loaded.builder.view
+            return Served(model, loaded)
+
+        def commit() -> None:
+            change_over(self.directory, self.reached)
+            self.bundle.directory, bundle.directory = (
+                bundle.directory,
+                self.bundle.directory,
+            )
+
+        with writing.no_compaction():
+            writing.serve(prepare, commit, changed._publish)
+        return changed
 
     def __enter__(self) -> Collection:
         return self
@@ -250,13 +315,18 @@ class Collection:
         return 1.0 if base.recall is None else base.recall - RECALL_TOLERANCE
 
     @property
-    def made_from(self) -> Origin | None:
-        """The model and the write that it was made from, if from another collection.
+    def bases(self) -> BaseSettings:
+        """What decides the kind of a base.
 
         Raises:
-            CollectionError: If the note of that is damaged.
+            CollectionError: If it was opened for reading.
         """
-        return read_origin(self.directory)
+        return self._write_path().bases
+
+    @property
+    def index_manifest(self) -> IndexManifest:
+        """What the bases are that are searched."""
+        return self._builder.manifest
 
     @property
     def media_files(self) -> MediaFiles:
@@ -280,7 +350,7 @@ class Collection:
 
     def info(self) -> Mapping[str, Any]:
         """Return what the collection holds, as JSON values."""
-        view, manifest, origin = self.view, self.bundle.manifest, self.made_from
+        view, manifest = self.view, self.bundle.manifest
         return {
             "items": len(view.items),
             "galleries": {
@@ -301,7 +371,7 @@ class Collection:
             "model_id": view.model_id,
             "view_seq": view.seq,
             "version": view.version,
-            "made_from": origin and asdict(origin),
+            "beside": beside_id(self.directory),
             "degraded": self.degraded,
         }
 
@@ -314,9 +384,9 @@ class Collection:
         self._view = view
 
 
-def model_of(bundle: Bundle) -> Model:
-    """Return what a view needs to know of a bundle."""
-    return Model(bundle.model_id, bundle.manifest.dim, bundle.modalities)
+def model_of(bundle: Bundle, beside: str | None = None) -> Model:
+    """Return what a view needs to know of a bundle, and the model id of one beside it."""
+    return Model(bundle.model_id, bundle.manifest.dim, bundle.modalities, beside)
 
 
 def _empty(staging: Path) -> None:

@@ -192,7 +192,7 @@ def make_base(
         CollectionError: If a stored vector is damaged, or it was stopped.
         OSError: If the files cannot be written.
     """
-    whole = items.whole
+    whole = items.whole()
     with reader.snapshot():
         vectors = read_vectors(reader, model, up_to=seq)
         rows: dict[Modality, Rows] = {}

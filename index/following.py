@@ -9,6 +9,7 @@ from typing import Any
 
 from crossmodal.errors import CollectionError, CollectionLockedError
 from index.database import DATABASE
+from index.here import shown
 from index.job import Job, JobState
 from index.orders import place_order, withdraw_order
 from index.sourcing import Progress, silent
@@ -50,15 +51,10 @@ def have_done(
                 "and not read-only?"
             )
         time.sleep(_LOOK_S)
-    while job.total is None and not job.state.ended:
-        time.sleep(_LOOK_S)
-        job = _find(directory, order_id) or job
-    with progress(kind, job.total or 0) as advance:
-        shown = 0
+    with shown(progress) as note:
         while True:
-            for _ in range(shown, job.done):
-                advance()
-            shown = max(shown, job.done)
+            if job.total is not None:
+                note(job.done, job.total)
             if job.state.ended:
                 break
             time.sleep(_LOOK_S)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from crossmodal.errors import (
     CrossmodalError,
     IdempotencyConflictError,
+    ModelChangedError,
     StorageFullError,
 )
 from crossmodal.modality import Modality
@@ -44,10 +45,14 @@ class CheckedPut:
 
 @dataclass(slots=True)
 class Submission:
-    """Operations that are written together, and what holds their receipt."""
+    """Operations that are written together, and what holds their receipt.
+
+    ``model_id`` is of the model that made the vectors, None for the one served.
+    """
 
     operations: Sequence[CheckedPut | Delete]
     idempotency: Idempotency | None = None
+    model_id: str | None = None
     done: Future[Receipt] = field(default_factory=Future)
 
     @property
@@ -123,7 +128,7 @@ def write_group(
     for submission in group:
         try:
             answers.append(_write(submission, transaction, draft, model, now, roomy))
-        except (IdempotencyConflictError, StorageFullError) as error:
+        except (IdempotencyConflictError, ModelChangedError, StorageFullError) as error:
             answers.append(error)
     return answers
 
@@ -145,7 +150,10 @@ def _write(
                     "this idempotency key was used for another request"
                 )
             return Receipt.from_json(kept.body)
-    if not roomy and any(isinstance(o, CheckedPut) for o in submission.operations):
+    puts = any(isinstance(o, CheckedPut) for o in submission.operations)
+    if puts and submission.model_id not in (None, model.id):
+        raise ModelChangedError("the model was changed meanwhile; send it again")
+    if not roomy and puts:
         raise StorageFullError(
             "the disk has too little space left to store more; delete items or free some"
         )

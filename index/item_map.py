@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from functools import cached_property
+from heapq import merge
+from operator import attrgetter
 
+from index.by_id import ItemsById, Walk
 from index.items import StoredItem
 
 
@@ -12,8 +15,7 @@ class ItemMap(Mapping[str, StoredItem]):
     """Items by id, ids ascending; never changed once made.
 
     A successor shares the part that stays, so making one costs as much as was written
-    since, not as much as is stored. The ordered whole is put together when someone first
-    walks through it.
+    since, not as much as is stored. Only walking through it costs more.
     """
 
     def __init__(
@@ -27,11 +29,11 @@ class ItemMap(Mapping[str, StoredItem]):
         Args:
             kept: Items with ids ascending.
             changed: What became of ids since; None for those deleted.
-            size: How many items that makes, counted if not given.
+            size: How many items that makes; not needed if nothing changed.
         """
         self._kept = kept
         self._changed = changed or {}
-        self._size = len(self.whole) if size is None else size
+        self._size = len(kept) if size is None else size
 
     def __getitem__(self, item_id: str) -> StoredItem:
         if item_id in self._changed:
@@ -41,40 +43,15 @@ class ItemMap(Mapping[str, StoredItem]):
             return item
         return self._kept[item_id]
 
-    def __contains__(self, item_id: object) -> bool:
-        if item_id in self._changed:
-            return self._changed[item_id] is not None  # type: ignore[index]
-        return item_id in self._kept
-
     def __iter__(self) -> Iterator[str]:
-        return iter(self.whole)
+        return iter(self._ids)
 
     def __len__(self) -> int:
         return self._size
 
-    def keys(self) -> KeysView[str]:
-        """Return the ids, ascending."""
-        return self.whole.keys()
-
     def values(self) -> ValuesView[StoredItem]:
         """Return the items, ids ascending."""
-        return self.whole.values()
-
-    def items(self) -> ItemsView[str, StoredItem]:
-        """Return ids and items, ids ascending."""
-        return self.whole.items()
-
-    @cached_property
-    def whole(self) -> Mapping[str, StoredItem]:
-        """Everything in one mapping, ids ascending."""
-        if not self._changed:
-            return self._kept
-        merged = {**self._kept, **self._changed}
-        return {
-            item_id: item
-            for item_id in sorted(merged)
-            if (item := merged[item_id]) is not None
-        }
+        return Walk(self, self._walk)
 
     def after(self, changes: Mapping[str, StoredItem | None]) -> ItemMap:
         """Return what is there after these changes; None deletes an id."""
@@ -82,3 +59,24 @@ class ItemMap(Mapping[str, StoredItem]):
             (item is not None) - (item_id in self) for item_id, item in changes.items()
         )
         return ItemMap(self._kept, {**self._changed, **changes}, size)
+
+    def whole(self) -> Mapping[str, StoredItem]:
+        """Return everything as a part that stays."""
+        return ItemsById(self.values()) if self._changed else self._kept
+
+    @cached_property
+    def _ids(self) -> Sequence[str]:
+        if not self._changed:
+            return list(self._kept)
+        kept = [item_id for item_id in self._kept if item_id not in self._changed]
+        return sorted([*kept, *(item.id for item in self._written())])
+
+    def _written(self) -> Iterator[StoredItem]:
+        return (item for item in self._changed.values() if item is not None)
+
+    def _walk(self) -> Iterator[StoredItem]:
+        if not self._changed:
+            return iter(self._kept.values())
+        kept = (item for item in self._kept.values() if item.id not in self._changed)
+        by_id = attrgetter("id")
+        return merge(kept, sorted(self._written(), key=by_id), key=by_id)

@@ -51,6 +51,7 @@ class Jobs:
         keep: Callable[[Job, Sequence[str]], None],
         *,
         places: Iterable[Path] = (),
+        reached: Callable[[str], None] = lambda point: None,
     ) -> None:
         """Start the thread, with the jobs that had not ended.
 
@@ -59,10 +60,12 @@ class Jobs:
             kinds: What can be done.
             keep: Stores a job durably, in place of those of the ids given.
             places: Paths that no reason for a failure may tell.
+            reached: Told of the points at which a test may end the process.
         """
         self._kinds = kinds
         self._keep = keep
         self._places = tuple(places)
+        self._reached = reached
         self._jobs = {job.id: job for job in known}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -200,6 +203,7 @@ class Jobs:
             return
         try:
             result = work.do(self._task(job))
+            self._reached("work done")
         except StoppedJobError:
             self._change(job_id, attempts=job.attempts)
         except CancelledJobError:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crossmodal.features import ModalityFeatures
+from crossmodal.feature_tables import ModalityFeatures
 from crossmodal.items import Segment
 from crossmodal.modality import Modality
 

@@ -19,6 +19,7 @@ import numpy as np
 from crossmodal.errors import CollectionError, ModelMismatchError
 from crossmodal.modality import Modality
 from index.bases import BaseGallery, NumberedVectors
+from index.by_id import ItemsById
 from index.flat import FlatGallery
 from index.items import StoredItem
 from index.manifest import (
@@ -39,11 +40,15 @@ _log = logging.getLogger(__name__)
 
 
 class Model(NamedTuple):
-    """What a view needs to know of the bundle: its id, its width, what it encodes."""
+    """What a view needs to know of the bundle: its id, its width, what it encodes.
+
+    ``beside`` is another model that may be served in its place: its vectors are expected.
+    """
 
     id: str
     dim: int
     modalities: tuple[Modality, ...]
+    beside: str | None = None
 
 
 class Loaded(NamedTuple):
@@ -162,6 +167,7 @@ def unserved_vectors(groups: Sequence[VectorGroup], model: Model) -> dict[str, i
     Raises:
         ModelMismatchError: If there are vectors, and none is of the model.
     """
+    groups = [group for group in groups if group.model_id != model.beside]
     models = {group.model_id for group in groups}
     if models and model.id not in models:
         raise ModelMismatchError(
@@ -220,26 +226,22 @@ def _read_gallery(
 
 def _items(
     store: Store, rows: Mapping[Modality, VectorRows], texts: dict[str, str]
-) -> dict[str, StoredItem]:
-    stored = store.items(texts)
+) -> ItemsById:
     modalities = sorted(rows)
     holders = [set(rows[modality].item_ids) for modality in modalities]
     tuples = {
         flags: tuple(compress(modalities, flags))
         for flags in product((False, True), repeat=len(modalities))
     }
-    found: dict[str, StoredItem] = {}
-    stored.reverse()
-    while stored:  # those made and those still to make are then no more than there are
-        row = stored.pop()
-        flags = tuple([row.id in ids for ids in holders])
-        found[row.id] = StoredItem(
+    return ItemsById(
+        StoredItem(
             row.id,
             row.seq,
             row.label,
             row.metadata,
-            tuples[flags],
+            tuples[tuple([row.id in ids for ids in holders])],
             row.media_sha256,
             row.created,
         )
-    return found
+        for row in store.items(texts)
+    )

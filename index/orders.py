@@ -68,11 +68,17 @@ def read_orders(directory: Path) -> Iterator[Order]:
 class OrderWatch:
     """A thread that takes up the orders of a data directory as they come."""
 
-    def __init__(self, directory: Path, take: Callable[[Order], Job]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        take: Callable[[Order], Job],
+        reached: Callable[[str], None] = lambda point: None,
+    ) -> None:
         """Start watching; ``take`` makes a job of an order, durably."""
         _make(directory)  # so that it belongs to who must delete from it
         self._directory = directory
         self._take = take
+        self._reached = reached
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="orders", daemon=True)
         self._thread.start()
@@ -87,6 +93,7 @@ class OrderWatch:
             for order in read_orders(self._directory):
                 try:
                     self._take(order)
+                    self._reached("order taken")
                     withdraw_order(self._directory, order.id)
                 except (CrossmodalError, OSError) as error:  # it is tried again
                     _log.warning("order not taken up: %s", error)

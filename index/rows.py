@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from crossmodal.items import Segment
+from index.by_id import NumbersById
 from index.gallery import Seqs
 
 
@@ -52,15 +53,24 @@ class Rows:
                 another modality; what follows from the ids is then held once.
         """
         if like is not None and like.item_ids == item_ids:
+            if np.array_equal(like.starts_s, starts_s):
+                starts_s = like.starts_s
+            if np.array_equal(like.ends_s, ends_s, equal_nan=True):
+                ends_s = like.ends_s
             return cls(seqs, like.item_ids, starts_s, ends_s, like.last, like.previous)
-        last = dict(zip(item_ids, range(len(seqs)), strict=True))
+        if len(item_ids) != len(seqs):
+            raise ValueError(f"{len(seqs)} rows, but {len(item_ids)} ids")
         previous = np.full(len(seqs), -1)
-        if len(last) < len(seqs):
-            seen: dict[str, int] = {}
-            for row, item_id in enumerate(item_ids):
-                previous[row] = seen.get(item_id, -1)
-                seen[item_id] = row
-        return cls(seqs, item_ids, starts_s, ends_s, last, previous)
+        ids: list[str] = []
+        last: list[int] = []
+        for row in sorted(range(len(seqs)), key=item_ids.__getitem__):
+            if ids and ids[-1] == item_ids[row]:
+                previous[row] = last[-1]
+                last[-1] = row
+            else:
+                ids.append(item_ids[row])
+                last.append(row)
+        return cls(seqs, item_ids, starts_s, ends_s, NumbersById(ids, last), previous)
 
     def __len__(self) -> int:
         return len(self.seqs)

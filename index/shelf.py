@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -93,20 +94,14 @@ class Shelf:
         Where they are few, or the gallery does not compare with every vector, exactly
         theirs are compared with: however few they are, none is missed.
         """
-        kept = [item_id for item_id in item_ids if item_id in self]
-        last = self.rows.last
-        if len(last) == len(self.rows):
-            rows = np.array([last[item_id] for item_id in kept], dtype=np.int64)
-        else:
-            chains = [self.rows_of(item_id) for item_id in kept]
-            rows = np.array([row for chain in chains for row in chain], dtype=np.int64)
-        rows.sort()
-        live = np.zeros_like(self.live)
-        live[rows] = True
+        wanted, ids = set(item_ids), self.item_ids
+        admitted = (item_id in wanted for item_id in islice(ids, len(self.live)))
+        live = self.live & np.fromiter(admitted, dtype=bool, count=len(self.live))
+        rows = np.flatnonzero(live)
         gallery = self.gallery
         if not gallery.exact or len(rows) * FEW < len(gallery):
             gallery = Selection(gallery, self.seqs[rows])
-        return Shelf(gallery, self.rows, live, len(kept))
+        return Shelf(gallery, self.rows, live, len({ids[row] for row in rows.tolist()}))
 
     def without(self, item_ids: Iterable[str]) -> Shelf:
         """Return the shelf with these items dead; ids that are not here do not matter."""

@@ -17,7 +17,7 @@ from crossmodal.embed import embed_features
 from crossmodal.embeddings import Embeddings
 from crossmodal.errors import DataError, ShapeError
 from crossmodal.faults import fault, field_of
-from crossmodal.features import FeaturesFile, ModalityFeatures
+from crossmodal.feature_tables import FeaturesFile, ModalityFeatures
 from crossmodal.frontends.frontend import FrontEndSpec
 from crossmodal.items import ITEM_ID, Segment
 from crossmodal.modality import Modality

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ def embed_media(
     workers: int,
     advance: Callable[[], None],
     known: KnownFeatures | None = None,
+    decoder: Decoder | None = None,
 ) -> Iterator[NewItem | Skipped]:
     """Yield each item embedded, in the order given; a bad file costs only its own item.
 
@@ -45,6 +47,7 @@ def embed_media(
         workers: Clips decoded at a time.
         advance: Called once per item done.
         known: Features by the bundle's own front ends; what is there is not decoded.
+        decoder: Decodes the clips; by default one that lives as long as this.
 
     Raises:
         FrontEndError: If the bundle cannot read media, here or at all.
@@ -61,11 +64,13 @@ def embed_media(
     for modality in used:  # once, before threads ask for them
         bundle.encoder(modality)
         bundle.frontend(modality)
-    with Decoder(workers=workers) as decoder, ThreadPoolExecutor(workers) as pool:
+    with ExitStack() as stack:
+        decodes = decoder or stack.enter_context(Decoder(workers=workers))
+        pool = stack.enter_context(ThreadPoolExecutor(workers))
 
         def embed(item: SourceItem) -> NewItem | Skipped:
             try:
-                return _embed(item, bundle, decoder, media, known)
+                return _embed(item, bundle, decodes, media, known)
             except (FrontEndError, BundleError):
                 raise  # no other clip would fare better
             except (CrossmodalError, OSError) as error:

@@ -14,7 +14,6 @@ from crossmodal.bundle import Bundle
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.faults import naming
 from crossmodal.feature_tables import FeaturesFile
-from crossmodal.features import read_features
 from crossmodal.items import SPLITS, SourceItem
 from crossmodal.sources import read_source
 from index.known_features import KnownFeatures
@@ -85,7 +84,7 @@ def known_features(path: Path, bundle: Bundle) -> KnownFeatures:
         DataError: If no row says what that was, or another front end made them.
     """
     with naming(path):
-        known = KnownFeatures(served_tables(read_features(path), bundle))
+        known = KnownFeatures(served_tables(_read_features(path), bundle))
     if not len(known):
         raise DataError(
             f"{path}: no row says which file it was computed from; it was not prepared "
@@ -111,7 +110,7 @@ def embed_source(
     """
     if _is_features_file(source):
         with naming(source):
-            yield from _from_features(read_features(source), sourcing)
+            yield from _from_features(_read_features(source), sourcing)
     else:
         yield from _from_media(read_source(source), sourcing, media)
 
@@ -162,6 +161,12 @@ def _from_media(
 
 def _stored(ids: Iterable[str], leave_out: Collection[str]) -> Iterator[Skipped]:
     return (Skipped(item_id, STORED) for item_id in ids if item_id in leave_out)
+
+
+def _read_features(path: Path) -> FeaturesFile:
+    from crossmodal.features import read_features  # here: a search needs no HDF5
+
+    return read_features(path)
 
 
 def _is_features_file(source: Path) -> bool:

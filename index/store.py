@@ -99,6 +99,11 @@ class Store:
         """
         return cls(open_beside_writer(path))
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, for reading what only a few need."""
+        return self._connection
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let everything that is read inside belong to one state of the store."""

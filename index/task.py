@@ -44,6 +44,10 @@ class Task:
         if self._stopped():
             raise StoppedJobError
 
+    def note(self, done: int, total: int) -> None:
+        """Tell how much of how much is done."""
+        self._note(done, total)
+
     @contextmanager
     def progress(self, description: str, total: int) -> Iterator[Callable[[], None]]:
         """Give what is called after each of so many steps; it also makes `check`."""

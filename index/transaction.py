@@ -79,17 +79,35 @@ class Transaction:
             )
         except sqlite3.IntegrityError as error:
             raise DataError(f"item {item.id} is stored already") from error
-        vectors = zip(item.vectors, checked.embeddings.astype(VECTOR_TYPE), strict=True)
-        for number, (vector, row) in enumerate(vectors, start=first):
-            raw, segment = row.tobytes(), vector.segment
-            execute(
-                "INSERT INTO vectors VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(number, item.id, str(vector.modality), self._model_id),
-                    *(segment.start_s, segment.end_s, len(row), raw, zlib.crc32(raw)),
-                ),
-            )
+        self._write_vectors(first, checked)
         return list(range(first, self.seq))
+
+    def attach(self, checked: CheckedItem, item_seq: int) -> bool:
+        """Write vectors of this model beside those that a stored item has of another.
+
+        Nothing else of the item is looked at. Tell whether they were written: not if
+        the item is gone or another by now, or has vectors of this model.
+        """
+        item_id, execute = checked.item.id, self._connection.execute
+        wanted = execute(
+            "SELECT 1 FROM items WHERE id = ? AND seq = ? AND NOT EXISTS "
+            "(SELECT 1 FROM vectors WHERE item_id = ? AND model_id = ?)",
+            (item_id, item_seq, item_id, self._model_id),
+        ).fetchone()
+        if wanted is None:
+            return False
+        first, self.seq = self.seq + 1, self.seq + 1 + len(checked.item.vectors)
+        execute("INSERT INTO log VALUES (?, 'attach', ?)", (self.seq, item_id))
+        self._write_vectors(first, checked)
+        return True
+
+    def forget_vectors(self, model_id: str, most: int) -> int:
+        """Delete up to so many vectors of a model and return how many were deleted."""
+        return self._connection.execute(
+            "DELETE FROM vectors WHERE seq IN "
+            "(SELECT seq FROM vectors WHERE model_id = ? LIMIT ?)",
+            (model_id, most),
+        ).rowcount
 
     def replace(self, checked: CheckedItem, *, created: float) -> list[int]:
         """Write an item in the place of the stored one of its id, as `insert` does."""
@@ -139,6 +157,19 @@ class Transaction:
     def rewrite_header(self) -> None:
         """Write the file's first page again as it is."""
         self._connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _write_vectors(self, first: int, checked: CheckedItem) -> None:
+        rows = checked.embeddings.astype(VECTOR_TYPE)
+        vectors = zip(checked.item.vectors, rows, strict=True)
+        for number, (vector, row) in enumerate(vectors, start=first):
+            raw, segment = row.tobytes(), vector.segment
+            self._connection.execute(
+                "INSERT INTO vectors VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(number, checked.item.id, str(vector.modality), self._model_id),
+                    *(segment.start_s, segment.end_s, len(row), raw, zlib.crc32(raw)),
+                ),
+            )
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

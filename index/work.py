@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from crossmodal.errors import CrossmodalError
 from index.add import add_to
+from index.beside import beside_id
+from index.changing import MODEL, discard, give_up, reembed, switch
 from index.collection import Collection
 from index.job import Job
 from index.jobs import Jobs, Work
@@ -19,6 +21,7 @@ from index.sourcing import EVERY_SPLIT
 from index.task import Task
 
 COMPACT, ADD = "compact", "add"
+REEMBED, SWITCH, DISCARD = "reembed", "switch", "discard"
 SKIPS_TOLD = 20
 _POLL_S = 0.1
 Result = TypeVar("Result")
@@ -30,27 +33,65 @@ class CollectionJobs(Jobs):
     Whoever serves the collection makes this once, and closes it before the collection.
     """
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        serve: Callable[[Collection], None] = lambda changed: None,
+    ) -> None:
         """Start doing jobs, and taking up orders.
+
+        Args:
+            collection: What is served.
+            serve: Takes what is to be served in its place, after a change of the model.
 
         Raises:
             CollectionError: If the collection is closed or was opened for reading.
         """
+        self._collection = collection
+        self._serve = serve
         super().__init__(
             collection.stored_jobs(),
             {
-                COMPACT: Work(do=lambda task: _compact(collection, task)),
-                ADD: Work(do=lambda task: _add(collection, task)),
+                COMPACT: Work(do=lambda task: _compact(self._collection, task)),
+                ADD: Work(do=lambda task: _add(self._collection, task)),
+                REEMBED: Work(
+                    do=lambda task: reembed(self._collection, task),
+                    undo=lambda: give_up(self._collection),
+                ),
+                SWITCH: Work(do=lambda task: switch(self._collection, task, self._pass_on)),
+                DISCARD: Work(do=lambda task: discard(self._collection, task)),
             },
             collection.keep_job,
             places=[collection.directory],
+            reached=collection.reached,
         )
-        self._watch = OrderWatch(collection.directory, self._take)
+        self._watch = OrderWatch(collection.directory, self._take, collection.reached)
+
+    def start(
+        self,
+        kind: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        job_id: str | None = None,
+    ) -> Job:
+        """Ask for work as `Jobs.start` does.
+
+        Work with the bundle beside is told which that is: done again after a crash, it
+        must not take the bundle that lies there since for the one that was meant.
+        """
+        params = dict(params or {})
+        if kind in (REEMBED, SWITCH, DISCARD) and MODEL not in params:
+            params[MODEL] = beside_id(self._collection.directory)
+        return super().start(kind, params, job_id=job_id)
 
     def close(self) -> None:
         """Take up no more orders, and stop as `Jobs.close` does."""
         self._watch.close()
         super().close()
+
+    def _pass_on(self, changed: Collection) -> None:
+        self._collection = changed
+        self._serve(changed)
 
     def _take(self, order: Order) -> Job:
         return self.start(order.kind, order.params, job_id=order.id)

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
+from crossmodal.errors import StorageFullError
 from index.compaction import CompactionPolicy, Compactor, compact
 from index.database import DATABASE
 from index.group import CheckedPut, Submission
 from index.job import Job
-from index.loading import Model
+from index.kinds import BaseSettings
+from index.loading import Loaded, Model
 from index.manifest import IndexManifest, oldest_kept
 from index.media import MediaFiles
 from index.new_items import check_item
 from index.operations import Delete, Idempotency, Operation, Put, Receipt
 from index.store import Store
+from index.transaction import Transaction
 from index.view import View
 from index.view_builder import ViewBuilder
 from index.writer import Writer
@@ -43,6 +49,13 @@ class WriteSettings:
     reserve_bytes: int = RESERVE_BYTES
     policy: CompactionPolicy = field(default_factory=CompactionPolicy)
     reached: Callable[[str], None] = lambda point: None
+
+
+class Served(NamedTuple):
+    """A model and what makes the views of its vectors."""
+
+    model: Model
+    loaded: Loaded
 
 
 class WritePath:
@@ -79,6 +92,7 @@ class WritePath:
         self._builder = builder
         self._publish = publish
         self._settings = settings
+        self._bases = threading.Lock()  # held while index files are made or changed
         self.degraded = degraded
         shown = (i.media_sha256 for i in builder.items.values() if i.media_sha256)
         media.show(shown)
@@ -98,14 +112,28 @@ class WritePath:
             self._compactor.request()
 
     @property
+    def bases(self) -> BaseSettings:
+        """What decides the kind of a base."""
+        return self._settings.policy.bases
+
+    @property
     def failure(self) -> str | None:
         """Why nothing can be written at the moment; None if it can."""
         return self._writer.failure
 
     def submit(
-        self, operations: tuple[Operation, ...], idempotency: Idempotency | None
+        self,
+        operations: tuple[Operation, ...],
+        idempotency: Idempotency | None,
+        model: Model,
     ) -> Future[Receipt]:
-        """Check and queue operations, as `Collection.submit` says."""
+        """Check and queue operations, as `Collection.submit` says.
+
+        Args:
+            operations: What to write.
+            idempotency: A client's key.
+            model: What made the vectors; it must still be served when they are written.
+        """
         claimed: list[str] = []
 
         def release(_: object = None) -> None:
@@ -115,9 +143,9 @@ class WritePath:
         try:
             for operation in operations:  # all of them before any media are copied
                 if isinstance(operation, Put):
-                    check_item(operation.item, self._model.dim)
-            prepared = [self._prepared(operation, claimed) for operation in operations]
-            done = self._writer.submit(Submission(prepared, idempotency))
+                    check_item(operation.item, model.dim)
+            prepared = [self._prepared(o, claimed, model) for o in operations]
+            done = self._writer.submit(Submission(prepared, idempotency, model.id))
         except BaseException:
             release()
             raise
@@ -142,12 +170,79 @@ class WritePath:
 
         self._writer.run(keep)
 
+    def write(self, model_id: str, work: Callable[[Transaction], int]) -> None:
+        """Do work in a transaction of its own, between two groups of submissions.
+
+        Args:
+            model_id: What made the vectors that are written.
+            work: Returns about how many bytes it wrote.
+
+        Raises:
+            StorageFullError: If too little space is left.
+            CollectionError: If the database cannot be written, or the writer is closed.
+        """
+
+        def write() -> None:
+            if not self._has_spare():
+                raise StorageFullError("the disk has too little space left to go on")
+            with self._store.transaction(model_id) as transaction:
+                written = work(transaction)
+                self._settings.reached("before commit of work")
+            self._settings.reached("after commit of work")
+            self._writer.wrote(written)
+
+        self._writer.run(write)
+
+    @contextmanager
+    def no_compaction(self) -> Iterator[None]:
+        """Let no index files be made meanwhile; wait for those that are being made."""
+        with self._bases:
+            yield
+
+    def serve(
+        self,
+        prepare: Callable[[Store], Served],
+        commit: Callable[[], None],
+        publish: Callable[[View], None],
+    ) -> None:
+        """Go over to another model between two groups of submissions.
+
+        Call it where there is `no_compaction`.
+
+        Args:
+            prepare: Loads what is to be served; an error leaves everything as it was.
+            commit: Makes it what the next opening serves.
+            publish: Takes the views from here on, the first at once.
+
+        Raises:
+            CollectionError: If the writer is closed.
+        """
+
+        def serve() -> None:
+            served = prepare(self._store)
+            try:
+                commit()
+            except BaseException as error:  # nobody knows what the next opening serves
+                self._writer.fail(error)
+                raise
+            self._model, self._builder = served.model, served.loaded.builder
+            self._publish = publish
+            self.degraded = served.loaded.degraded
+            self._writer.serve(self._model, self._builder, publish)
+            if self.degraded is not None:
+                self._compactor.request()
+
+        self._writer.run(serve)
+        self._settings.reached("after change")
+
     def close(self) -> None:
         """Finish what was submitted and end the threads."""
         self._compactor.close()
         self._writer.close()
 
-    def _prepared(self, operation: Operation, claimed: list[str]) -> CheckedPut | Delete:
+    def _prepared(
+        self, operation: Operation, claimed: list[str], model: Model
+    ) -> CheckedPut | Delete:
         if isinstance(operation, Delete):
             return operation
         item = operation.item
@@ -158,13 +253,17 @@ class WritePath:
         elif item.media_sha256 is not None:
             self._media.claim(item.media_sha256)
             claimed.append(item.media_sha256)
-        return CheckedPut(check_item(item, self._model.dim), operation.replace)
+        return CheckedPut(check_item(item, model.dim), operation.replace)
 
     def _compact_in_time(self) -> None:
         if self._settings.policy.asks_for(self._builder):
             self._compactor.request_soon()
 
     def _make_bases(self) -> IndexManifest:
+        with self._bases:
+            return self._make_bases_alone()
+
+    def _make_bases_alone(self) -> IndexManifest:
         index = self._directory / INDEX
         manifest = compact(
             self._writer,

@@ -94,7 +94,7 @@ class Writer:
         self._spare = spare
         self._reached = reached
         self._failed: WritingFailedError | None = None
-        self._behind = False  # the view lacks what was committed
+        self._behind = False  # what is served lacks what was committed
         self._in_doubt: list[str] = []  # media of items that may be found stored
         self._unsaved_bytes = 0
         self._closing = threading.Lock()
@@ -131,6 +131,23 @@ class Writer:
         self._put(task)
         result: Result = task.done.result()
         return result
+
+    def serve(
+        self, model: Model, builder: ViewBuilder, publish: Callable[[View], None]
+    ) -> None:
+        """Write for another model from here on; only within `run`."""
+        self._model, self._builder, self._publish = model, builder, publish
+        publish(builder.view)
+
+    def fail(self, error: BaseException) -> None:
+        """Write nothing more until the collection was opened again; only within `run`."""
+        self._behind = True
+        self._fail(error)
+
+    def wrote(self, count: int) -> None:
+        """Take note of bytes written within `run`, for the next checkpoint."""
+        self._unsaved_bytes += count
+        self._checkpoint()
 
     def close(self) -> None:
         """Finish what was submitted and end the thread."""
@@ -224,7 +241,7 @@ class Writer:
             raise self._fail(error) from error
         return receipts
 
-    def _fail(self, error: Exception) -> WritingFailedError:
+    def _fail(self, error: BaseException) -> WritingFailedError:
         _log.error("writing failed", exc_info=error)
         then = "a restart is needed" if self._behind else "it is tried again by itself"
         self._failed = WritingFailedError(

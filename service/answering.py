@@ -96,7 +96,7 @@ def ask(
         ProblemError: If the query cannot be embedded.
         CrossmodalError: If it names an item that is not there, or a clip cannot serve.
     """
-    bundle = service.collection.bundle
+    bundle = service.bundle_of(view)
     if given.source == "id":
         query = Query(
             modality=direction.query,

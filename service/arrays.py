@@ -21,6 +21,7 @@ _HEADER = re.compile(
     rb"\{'descr': ?'([<>=|]?[fiu][1248])', ?'fortran_order': ?(True|False), "
     rb"?'shape': ?\((\d{1,9}),? ?(\d{1,9})?,?\),? ?\}[ \n]*"
 )
+OCTETS_TYPE = np.dtype("<f4")
 _NUMBERS = {float, int}
 # A unit row of float32 is this near to 1; it is kept bit for bit, so that a stored
 # vector sent back scores as it does in the index.
@@ -28,15 +29,25 @@ _UNIT_WITHIN = 1e-6
 
 
 def parse_vector(value: Any, dim: int) -> Embeddings:
-    """Return an embedding sent as a list of numbers, scaled to unit norm, as (1, dim).
+    """Return an embedding scaled to unit norm, as (1, dim).
+
+    Args:
+        value: A list of numbers, or the bytes of float32 numbers, little-endian.
+        dim: How many there must be.
 
     Raises:
-        ProblemError: ``bad-vector`` if it is no list of ``dim`` numbers, or its norm is
+        ProblemError: ``bad-vector`` if there are not ``dim`` numbers, or their norm is
             outside [1e-6, 1e6].
     """
-    if type(value) is not list or len(value) != dim or not _are_numbers(value):
+    if type(value) is bytes:
+        if len(value) != dim * OCTETS_TYPE.itemsize:
+            raise _bad(f"expected {dim} float32 numbers of 4 bytes, little-endian")
+        with np.errstate(invalid="ignore"):  # a signaling NaN is refused below like any
+            row = np.frombuffer(value, dtype=OCTETS_TYPE).astype(np.float64)
+    elif type(value) is list and len(value) == dim and _are_numbers(value):
+        row = np.array(value, dtype=np.float64)
+    else:
         raise _bad(f"expected a list of {dim} numbers")
-    row = np.array(value, dtype=np.float64)
     if np.abs(row).max() > LARGEST_NORM:  # the square of a larger one may overflow
         raise _bad(f"the norm is above {LARGEST_NORM:g}")
     norm = math.sqrt(row.dot(row))

@@ -72,7 +72,7 @@ def _read(service: Runtime, view: View, fields: Mapping[str, Any]) -> _Search:
     text = given.pop("direction", None)
     if not isinstance(text, str):
         raise invalid_field("direction", "expected QUERY2GALLERY, as in audio2visual")
-    direction = served_direction(service.collection.bundle, view, text)
+    direction = served_direction(service.bundle_of(view), view, text)
     return _Search(direction, choose_query(given, SearchParameters, SOURCES))
 
 

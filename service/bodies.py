@@ -16,6 +16,7 @@ from service.problems import ProblemError
 JSON_DEPTH = 32
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
+OCTETS = "application/octet-stream"
 
 
 def content_type(request: Request) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from crossmodal.items import ITEM_ID
 from service.batches import MAX_SEARCHES
-from service.bodies import JSON, MULTIPART
+from service.bodies import JSON, MULTIPART, OCTETS
 from service.parameters import ClipParameters, SearchParameters
 from service.problems import MEDIA_TYPE, STATUS
 from service.schemas import ProblemReply
@@ -39,7 +39,12 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
     "description": "makes sending the request again harmless: it is answered alike",
 }
-BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
+BINARY = {"type": "string", "contentMediaType": OCTETS}
+FLOATS = {
+    "type": "string",
+    "format": "binary",
+    "description": "a vector as float32 numbers, little-endian, 4 bytes each",
+}
 
 
 def responses(
@@ -63,7 +68,11 @@ def responses(
 
 
 def search_operation() -> dict[str, Any]:
-    """Return the parameters and both bodies of a search."""
+    """Return the parameters and the bodies of a search."""
+    bodies = _bodies(
+        SearchParameters, {"features": FEATURES, "vector": VECTOR, "id": IDENTITY}
+    )
+    bodies["content"][OCTETS] = {"schema": FLOATS}
     return {
         "parameters": [
             path_parameter("direction", "QUERY2GALLERY, as in audio2visual"),
@@ -76,9 +85,7 @@ def search_operation() -> dict[str, Any]:
                 "description": "a stored item to search with, in place of a body",
             },
         ],
-        "requestBody": _bodies(
-            SearchParameters, {"features": FEATURES, "vector": VECTOR, "id": IDENTITY}
-        ),
+        "requestBody": bodies,
     }
 
 

@@ -38,16 +38,16 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def idempotency(
-    key: str | None, request: Request, model_id: str, *parts: bytes | bytearray
+    key: str | None, request: Request, *parts: bytes | bytearray
 ) -> Idempotency | None:
     """Return what the index is to know of a request with a key; None without one.
 
-    Two requests are the same if method, path, query and parts are, to the same model.
+    Two requests are the same if method, path, query and parts are. The model does not
+    matter: what it embedded before a change is embedded anew by the change.
 
     Args:
         key: As `idempotency_key` returned it.
         request: The request.
-        model_id: The model that embeds it.
         parts: The body, or those of its parts that count, in a fixed order.
     """
     if key is None:
@@ -55,7 +55,7 @@ def idempotency(
     scope = request.scope
     head = (scope["method"].encode(), scope["path"].encode(), scope["query_string"])
     digest = hashlib.sha256()
-    for part in (*head, model_id.encode(), *parts):
+    for part in (*head, *parts):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return Idempotency(key=key, request_sha256=digest.hexdigest())

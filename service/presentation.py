@@ -143,7 +143,7 @@ class MediaFields:
 
     def __init__(self, collection: Collection) -> None:
         """Describe the media of one collection."""
-        self._collection = collection
+        self.collection = collection
         self._types: dict[str, str | None] = {}
 
     def __call__(self, item: StoredItem) -> dict[str, str | None]:
@@ -158,7 +158,7 @@ class MediaFields:
             return None
         if sha256 not in self._types:
             try:
-                self._types[sha256] = self._collection.media(item.id)[1]
+                self._types[sha256] = self.collection.media(item.id)[1]
             except (CollectionError, UnknownItemError, OSError):
                 return None  # not kept: the file may come back
         return self._types[sha256]

@@ -24,10 +24,12 @@ from service.arrays import parse_features, parse_npy, parse_vector
 from service.bodies import (
     JSON,
     MULTIPART,
+    OCTETS,
     check_body,
     content_type,
     has_body,
     parse_json,
+    read_body,
     read_json,
 )
 from service.parameters import ClipParameters, ItemId, Strict, parse_parameters, validate
@@ -90,8 +92,12 @@ async def read_query(
     elif not has_body(request) and "id" in request.query_params:
         given = {}
     else:
-        check_body(request, settings.max_json, JSON, MULTIPART)
-        given = await read_json(request, settings.max_json)
+        octets = (OCTETS,) if "vector" in sources else ()
+        kind = check_body(request, settings.max_json, JSON, MULTIPART, *octets)
+        if kind == OCTETS:
+            given = {"vector": bytes(await read_body(request, settings.max_json))}
+        else:
+            given = await read_json(request, settings.max_json)
     query_params = request.query_params
     if "id" in query_params and "id" in sources:
         if "id" in given:

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchError
 from crossmodal.media.decoder import Decoder
 from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
 from index.compaction import CompactionPolicy
 from index.jobs import Jobs
+from index.view import View
 from index.work import CollectionJobs
 from service import logs
 from service.admission import Lane
@@ -61,6 +63,7 @@ class Runtime:
         self.failed: CrossmodalError | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._collection = collection
+        self._before: Collection | None = None  # the model was changed
         self._jobs: Jobs | None = None
         self._owns_collection = collection is None
         self._owns_decoder = decoder is None
@@ -111,9 +114,21 @@ class Runtime:
     @property
     def media_fields(self) -> MediaFields:
         """Describes the collection's media in replies."""
-        if self._media_fields is None:
-            self._media_fields = MediaFields(self.collection)
+        collection = self.collection
+        if self._media_fields is None or self._media_fields.collection is not collection:
+            self._media_fields = MediaFields(collection)
         return self._media_fields
+
+    def bundle_of(self, view: View) -> Bundle:
+        """Return the bundle that made a view: the one served, or the one before it.
+
+        Raises:
+            ProblemError: ``not-ready``, if it was changed twice since.
+        """
+        for collection in (self.collection, self._before):
+            if collection is not None and collection.bundle.model_id == view.model_id:
+                return collection.bundle
+        raise ProblemError("not-ready", DETAILS["not-ready"])
 
     async def start(self) -> None:
         """Begin to open the collection; /readyz tells when it is done."""
@@ -172,11 +187,16 @@ class Runtime:
             if collection is None:
                 collection = await self.embedding(self._open_collection)
             await warming
-            self.readiness.index = lambda: collection.degraded
-            self.readiness.writing = lambda: collection.write_failure
+            self.readiness.index = self._index_degraded
+            self.readiness.writing = self._write_failure
             self.readiness.degraded += await self.embedding(
                 lambda: warm_up(collection, self.decoder)
             )
+            self._collection = collection
+            if collection.writable:  # a job may change what is served at once
+                self._jobs = await self.writing(
+                    lambda: CollectionJobs(collection, self._serve)
+                )
         except CrossmodalError as error:
             self._mismatch = isinstance(error, ModelMismatchError)
             self._block(error)
@@ -184,9 +204,6 @@ class Runtime:
             logs.failure("opening failed", error)
             self._block(CollectionError(f"opening failed: {type(error).__name__}"))
         else:
-            if collection.writable:
-                self._jobs = await self.writing(lambda: CollectionJobs(collection))
-            self._collection = collection
             self.readiness.opened = True
             logs.event("ready", status=str(self.readiness.status))
             give_back()
@@ -203,6 +220,26 @@ class Runtime:
                 tail=self.settings.compaction_tail, bases=self.settings.bases
             ),
         )
+
+    def _serve(self, changed: Collection) -> None:
+        """Serve another model from here on; called in the thread of the jobs.
+
+        Requests under way hold what they began with.
+        """
+        self._before, self._collection = self._collection, changed
+        logs.event("model changed", model=changed.bundle.model_id)
+        try:
+            self.readiness.degraded = warm_up(changed, self.decoder)
+        except CrossmodalError as error:
+            self.readiness.degraded = [_without_paths(error, self.settings)]
+
+    def _index_degraded(self) -> str | None:
+        held = self._collection  # another after a change of the model
+        return None if held is None else held.degraded
+
+    def _write_failure(self) -> str | None:
+        held = self._collection
+        return None if held is None else held.write_failure
 
     def _block(self, error: CrossmodalError) -> None:
         self.failed = error

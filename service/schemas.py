@@ -263,6 +263,33 @@ class ModelReply(Reply):
     )
 
 
+class VersionIndexReply(Reply):
+    """What the index files of one modality are; a recall of null is exact search."""
+
+    kind: str
+    vectors: int
+    recall: float | None
+
+
+class VersionReply(Reply):
+    """One model's vectors of what is stored, and what can be done with them."""
+
+    role: Literal["current", "previous", "next"]
+    state: Literal["current", "building", "ready", "behind"] = Field(
+        description="behind: items lack vectors, and no job makes them"
+    )
+    model_id: str
+    method: str
+    dim: int
+    seq: int | None = Field(description="up to which write its index files reach")
+    items: int
+    lacking: int = Field(description="items that have no vectors of it")
+    vectors: dict[str, int]
+    index: dict[str, VersionIndexReply]
+    job: str | None = Field(description="the job that builds it")
+    progress: JobProgressReply | None
+
+
 class CollectionReply(Reply):
     """What is stored and what can be asked of it."""
 
@@ -277,6 +304,7 @@ class CollectionReply(Reply):
     splits: list[str]
     model: ModelReply
     media: bool
+    versions: list[VersionReply] = Field(description="the one that is served first")
     request_id: str
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import random
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,23 @@ from crossmodal.modality import Modality
 from tests.graphs import linear_graph, sequence_graph
 
 MakeBundle = Callable[..., Path]
+
+_states: dict[tuple[str, str], Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def same_numbers(request: pytest.FixtureRequest) -> None:
+    """Let a test draw the same numbers whichever tests ran before it in its process."""
+    random.seed(0)
+    np.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+    for name, value in vars(request.module).items():
+        if isinstance(value, np.random.Generator):
+            generator = value.bit_generator
+            generator.state = _states.setdefault(
+                (request.module.__name__, name), generator.state
+            )
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ The penalised likelihood is climbed by steps that a bound on its curvature allow
 features rotated so that $F^TF$ is diagonal, $v$, the curvature in coordinate $i$ never
 exceeds $v_i/2$, also for any part of the rows. One decomposition therefore serves every
 penalty and every fold, and a step costs two products with the features. Steps carry
-momentum, which is dropped whenever it points down.
+momentum, which is dropped whenever it points down. Every climb begins where one before it
+arrived: the folds' at the next larger penalty, the last at the mean of the folds.
 
 Source:
     Böhning 1992, Multinomial logistic regression algorithm (the bound); Nesterov 1983
@@ -20,44 +21,20 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from scipy.special import log_softmax, softmax
 
-Features = Float64[np.ndarray, "items dim"]
-Rotated = Float32[np.ndarray, "items rank"]
-Scores = Float64[np.ndarray, "items classes"]
-Labels = Int64[np.ndarray, "items"]
-Groups = Int64[np.ndarray, "items"]
+from training.class_map import ClassMap, Groups, Labels, Rotated, Scores
+
+Rows = Float32[np.ndarray, "items rank"]
+Weight = Float64[np.ndarray, "dim classes"]
+Offset = Float64[np.ndarray, "classes"]
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 FOLDS = 5
-STEPS = 25  # per fold and penalty, each from where the larger penalty arrived
-LAST_STEPS = 75
+STEPS = 25  # per fold and penalty
+LAST_STEPS = 75  # at most
+STILL = 2e-5  # a step that changes scores by less, in the root mean square, is the last
 WORSE = 2  # so many penalties in a row without gain end the search
 RANK = 1e-9  # smaller eigenvalues, relative to the largest, are rounding error
 RAREST = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class ClassLogistic:
-    """Class scores ``features @ weight + offset`` and what left-out items scored.
-
-    Attributes:
-        weight: Of the features.
-        offset: Of the classes.
-        left_out: Scores of the items judged, each by a fit without its fold.
-        penalty: The penalty chosen, a multiple of the mean squared singular value of the
-            items judged.
-        loss: Negative log-likelihood of the left-out scores.
-    """
-
-    weight: Float64[np.ndarray, "dim classes"]
-    offset: Float64[np.ndarray, "classes"]
-    left_out: Scores
-    penalty: float
-    loss: float
-
-    def scores(self, features: Features) -> Scores:
-        """Return class scores, the logarithms of probabilities but for a constant."""
-        scores: np.ndarray = features @ self.weight + self.offset
-        return scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,50 +42,62 @@ class _Maps:
     weight: Float32[np.ndarray, "rank fits classes"]
     offset: Float32[np.ndarray, "fits classes"]
 
-    def scores(self, rows: Rotated) -> Float32[np.ndarray, "items fits classes"]:
+    def scores(self, rows: Rows) -> Float32[np.ndarray, "items fits classes"]:
         scores = rows @ self.weight.reshape(len(self.weight), -1)
         found: np.ndarray = scores.reshape(len(rows), *self.offset.shape) + self.offset
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Rotated:
-    """Centred features in the coordinates of their own covariance."""
+class _Curved:
+    """Rotated features but for the coordinates that are rounding error."""
 
     mean: Float64[np.ndarray, "dim"]
     vectors: Float64[np.ndarray, "dim rank"]
     values: Float64[np.ndarray, "rank"]
-    rows: Rotated
+    rows: Rows
 
     @classmethod
-    def of(cls, features: Features) -> _Rotated:
-        mean = features.mean(axis=0)
-        centred = features - mean
-        values, vectors = np.linalg.eigh(centred.T @ centred)
-        kept = values > RANK * values[-1]
-        vectors = vectors[:, kept]
-        rotated = (centred @ vectors).astype(np.float32)
-        return cls(mean, vectors, values[kept], rotated)
+    def of(cls, rotated: Rotated) -> _Curved:
+        kept = rotated.values > RANK * rotated.values[-1]
+        rows = rotated.rows[:, kept].astype(np.float32)
+        return cls(rotated.mean, rotated.vectors[:, kept], rotated.values[kept], rows)
 
-    def start(self, truth: Scores, fits: int) -> _Maps:
-        weight = np.zeros((len(self.values), fits, truth.shape[1]), dtype=np.float32)
-        offset = np.log(truth.mean(axis=0).clip(min=RAREST)).astype(np.float32)
+    def start(self, shares: Offset, fits: int) -> _Maps:
+        weight = np.zeros((len(self.values), fits, len(shares)), dtype=np.float32)
+        offset = np.log(shares.clip(min=RAREST)).astype(np.float32)
         return _Maps(weight, np.tile(offset, (fits, 1)))
+
+    @property
+    def unit(self) -> float:
+        """What a penalty is a multiple of."""
+        return float(self.values.mean()) if self.values.size else 1.0
+
+    def on_features(self, maps: _Maps) -> tuple[Weight, Offset]:
+        """Return the mean of the maps as weight and offset of what was rotated."""
+        weight = self.vectors @ maps.weight.mean(axis=1)
+        return weight, maps.offset.mean(axis=0) - self.mean @ weight
+
+    def from_features(self, weight: Weight, offset: Offset) -> _Maps:
+        """Return the map of rotated features that one of the features amounts to."""
+        rotated = (self.vectors.T @ weight).astype(np.float32)
+        moved = (offset + self.mean @ weight).astype(np.float32)
+        return _Maps(rotated[:, None], moved[None])
 
 
 def fit_class_logistic(
-    features: Features,
+    features: Rotated,
     labels: Labels,
     groups: Groups,
     classes: int,
     *,
     penalties: Sequence[float] = PENALTIES,
     judged: Int64[np.ndarray, "judged"] | None = None,
-) -> ClassLogistic:
+) -> ClassMap:
     """Fit every item with the penalty whose left-out scores predict the classes best.
 
     Args:
-        features: Of the training items.
+        features: Of the training items, rotated.
         labels: Their classes.
         groups: Items of one group are left out together.
         classes: How many classes there are, present or not.
@@ -120,49 +109,71 @@ def fit_class_logistic(
         ValueError: If there are no penalties, or no two groups.
     """
     truth = np.eye(classes)[labels]
-    whole = _Rotated.of(features)
-    asked = np.arange(len(features)) if judged is None else judged
-    part = whole if len(asked) == len(features) else _Rotated.of(features[asked])
-    folds = deal(groups[asked], labels[asked])
-    unit = float(part.values.mean()) if part.values.size else 1.0
+    whole = _Curved.of(features)
+    asked = np.arange(len(labels)) if judged is None else judged
+    part = whole if len(asked) == len(labels) else _Curved.of(features.part(asked))
+    chosen = _choose(part, labels[asked], truth.mean(axis=0), groups[asked], penalties)
+    start = part.on_features(chosen.maps)
+    kept = np.ones((len(labels), 1), dtype=bool)
+    last = _climb(
+        whole,
+        truth,
+        kept,
+        chosen.penalty * part.unit,
+        whole.from_features(*start),
+        LAST_STEPS,
+        still=STILL,
+    )
+    weight, offset = whole.on_features(last)
+    return ClassMap(weight, offset, chosen.left_out, chosen.penalty, chosen.loss)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    penalty: float
+    loss: float
+    left_out: Scores
+    maps: _Maps
+
+
+def _choose(
+    part: _Curved,
+    labels: Labels,
+    shares: Offset,
+    groups: Groups,
+    penalties: Sequence[float],
+) -> _Chosen:
+    """Return the penalty whose left-out scores are the likeliest, and its folds' maps.
+
+    Args:
+        part: The items judged.
+        labels: Their classes.
+        shares: Of the classes among all items, which offsets start from.
+        groups: Those of the items judged.
+        penalties: To choose from, largest first.
+    """
+    items = np.arange(len(labels))
+    folds = deal(groups, labels)
     fits = np.arange(folds.max() + 1)
-    maps = part.start(truth, len(fits))
-    best: tuple[float, float, Scores] | None = None
+    truth = np.eye(len(shares))[labels]
+    maps = part.start(shares, len(fits))
+    best: _Chosen | None = None
     worse = 0
     for penalty in penalties:
-        maps = _climb(
-            part.rows,
-            truth[asked],
-            folds[:, None] != fits,
-            part.values,
-            penalty * unit,
-            maps,
-            STEPS,
-        )
-        left_out = maps.scores(part.rows)[np.arange(len(asked)), folds].astype(np.float64)
-        found = log_softmax(left_out, axis=1)[np.arange(len(asked)), labels[asked]]
-        loss = -float(found.mean())
-        if best is None or loss < best[0]:
-            best, worse = (loss, penalty, left_out), 0
+        kept = folds[:, None] != fits
+        amount = penalty * part.unit
+        maps = _climb(part, truth, kept, amount, maps, STEPS)
+        left_out = maps.scores(part.rows)[items, folds].astype(np.float64)
+        loss = -float(log_softmax(left_out, axis=1)[items, labels].mean())
+        if best is None or loss < best.loss:
+            best, worse = _Chosen(penalty, loss, left_out, maps), 0
         else:
             worse += 1
             if worse == WORSE:
                 break
     if best is None:
         raise ValueError("no penalties to choose from")
-    loss, penalty, left_out = best
-    last = _climb(
-        whole.rows,
-        truth,
-        np.ones((len(features), 1), dtype=bool),
-        whole.values,
-        penalty * unit,
-        whole.start(truth, 1),
-        LAST_STEPS,
-    )
-    weight = whole.vectors @ last.weight[:, 0]
-    offset = last.offset[0] - whole.mean @ weight
-    return ClassLogistic(weight, offset, left_out, penalty, loss)
+    return best
 
 
 def deal(groups: Groups, labels: Labels, folds: int = FOLDS) -> Int64[np.ndarray, "items"]:
@@ -190,19 +201,21 @@ def deal(groups: Groups, labels: Labels, folds: int = FOLDS) -> Int64[np.ndarray
 
 
 def _climb(
-    rows: Rotated,
+    curved: _Curved,
     truth: Scores,
     kept: Bool[np.ndarray, "items fits"],
-    bound: Float64[np.ndarray, "rank"],
     penalty: float,
     start: _Maps,
     steps: int,
+    *,
+    still: float = 0.0,
 ) -> _Maps:
     """Climb with several fits at once, each on rows of its own.
 
     In float32, whose products take half the time; steps do not add up their errors.
     """
-    stride = (1 / (bound / 2 + penalty))[:, None, None].astype(np.float32)
+    rows = curved.rows
+    stride = (1 / (curved.values / 2 + penalty))[:, None, None].astype(np.float32)
     shrink = np.float32(penalty)
     offset_stride = (2 / kept.sum(axis=0))[:, None].astype(np.float32)
     target, mask = truth.astype(np.float32)[:, None], kept[:, :, None]
@@ -223,4 +236,7 @@ def _climb(
         ahead = new + carried * step
         offset_ahead = new_offset + carried * (new_offset - offset)
         weight, offset, momentum = new, new_offset, grown
+        moved = np.einsum("d,dfc->", curved.values, step**2) / (len(rows) * step[0].size)
+        if moved < still**2:
+            break
     return _Maps(weight, offset)

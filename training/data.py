@@ -133,10 +133,11 @@ def training_data(
     if classes is None:
         classes = class_names(data)
     number = {name: position for position, name in enumerate(classes)}
-    part = data.of_split(split).modalities
-    for modality, table in part.items():
-        check_rows(modality, table, split)
-        unknown = sorted(set(table.label) - set(number) - {""})
+    features, sequences, labels, columns = {}, {}, {}, {}
+    for modality, table in data.modalities.items():
+        part = table.of_split(split)
+        check_rows(modality, part, split)
+        unknown = sorted(set(part.label) - set(number) - {""})
         if unknown:
             raise fault(
                 field_of(modality, "label", split),
@@ -144,18 +145,22 @@ def training_data(
                 "trained on",
                 "leave its rows out, or train on some",
             )
+        features[modality] = part.pooled
+        numbers = [number.get(label, UNLABELED) for label in part.label]
+        labels[modality] = np.array(numbers, dtype=np.int64)
+        columns[modality] = part.id, part.pair, part.group
+        del part  # its steps are as large as those taken now
+        if (steps := table.sequences(split)) is not None:
+            sequences[modality] = steps
     return TrainingData(
-        features={m: table.pooled for m, table in part.items()},
-        labels={
-            m: np.array([number.get(x, UNLABELED) for x in table.label], dtype=np.int64)
-            for m, table in part.items()
-        },
+        features=features,
+        labels=labels,
         classes=tuple(classes),
-        pairs=_pairs({m: table.pair for m, table in part.items()}),
-        ids={m: list(table.id) for m, table in part.items()},
-        pair_keys={m: [key or None for key in table.pair] for m, table in part.items()},
-        groups={m: [key or None for key in table.group] for m, table in part.items()},
-        sequences={m: x for m, table in part.items() if (x := table.sequences) is not None},
+        pairs=_pairs({m: pair for m, (_, pair, _) in columns.items()}),
+        ids={m: list(ids) for m, (ids, _, _) in columns.items()},
+        pair_keys={m: [key or None for key in pair] for m, (_, pair, _) in columns.items()},
+        groups={m: [key or None for key in group] for m, (_, _, group) in columns.items()},
+        sequences=sequences,
     )
 
 

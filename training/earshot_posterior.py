@@ -9,6 +9,7 @@ from jaxtyping import Float64, Int64
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.class_logistic import fit_class_logistic
+from training.class_map import Rotated
 from training.data import UNLABELED, TrainingData
 from training.earshot_tower import EarshotTower
 from training.kernel_features import KernelFeatures
@@ -70,8 +71,9 @@ def fit_posterior(
     scores, weights, offsets = [], [], []
     for view, rows in views.items():
         for seen in (rows, *(one.features(rows) for one in kernels[view])):
-            squares = fit_class_ridge(seen, labels, groups, classes)
-            likelihood = fit_class_logistic(seen, labels, groups, classes, judged=asked)
+            rotated = Rotated.of(seen)
+            squares = fit_class_ridge(rotated, labels, groups, classes)
+            likelihood = fit_class_logistic(rotated, labels, groups, classes, judged=asked)
             scores += [squares.left_out[asked], likelihood.left_out]
             weights.append((squares.weight, likelihood.weight))
             offsets += [squares.offset, likelihood.offset]

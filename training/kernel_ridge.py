@@ -14,16 +14,11 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
-from scipy.special import logsumexp
+from jaxtyping import Float64
 
-Features = Float64[np.ndarray, "items dim"]
-Scores = Float64[np.ndarray, "items classes"]
-Labels = Int64[np.ndarray, "items"]
-Groups = Int64[np.ndarray, "items"]
+from training.class_map import ClassMap, Features, Groups, Labels, Rotated, Scores
 
 PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(4, -9, -1))
 LEAST_FREEDOM = 0.02  # below it an item's left-out score is rounding error of its own label
@@ -31,42 +26,18 @@ SHARPEST = 100.0  # scores lie in [0, 1], so the softmax takes them times 1 to 1
 SHARPNESSES = np.geomspace(1.0, SHARPEST, 16)
 
 
-@dataclass(frozen=True, slots=True)
-class ClassRidge:
-    """Class scores ``features @ weight + offset`` and what left-out items scored.
-
-    Attributes:
-        weight: Of the features.
-        offset: Of the classes.
-        left_out: Scores of every item by the fit without its group.
-        penalty: The penalty chosen, a multiple of the mean squared singular value.
-        loss: Negative log-likelihood of the left-out scores, as sharp as suits them.
-    """
-
-    weight: Float64[np.ndarray, "dim classes"]
-    offset: Float64[np.ndarray, "classes"]
-    left_out: Scores
-    penalty: float
-    loss: float
-
-    def scores(self, features: Features) -> Scores:
-        """Return class scores, about 1 for the class an item is taken for."""
-        scores: np.ndarray = features @ self.weight + self.offset
-        return scores
-
-
 def fit_class_ridge(
-    features: Features,
+    features: Rotated,
     labels: Labels,
     groups: Groups,
     classes: int,
     *,
     penalties: Sequence[float] = PENALTIES,
-) -> ClassRidge:
+) -> ClassMap:
     """Fit with the penalty whose left-out scores predict the classes best.
 
     Args:
-        features: Of the training items.
+        features: Of the training items, rotated.
         labels: Their classes.
         groups: Items of one group are left out together.
         classes: How many classes there are, present or not.
@@ -74,19 +45,16 @@ def fit_class_ridge(
             the items left out are all but determined by their own labels.
     """
     truth = np.eye(classes)[labels]
-    feature_mean, class_mean = features.mean(axis=0), truth.mean(axis=0)
-    centred = features - feature_mean
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    values = values.clip(min=0)
-    rotated = centred @ vectors
-    target = rotated.T @ (truth - class_mean)
+    class_mean = truth.mean(axis=0)
+    values, rows = features.values, features.rows
+    target = rows.T @ (truth - class_mean)
     together = _together(groups)
     unit = values.mean() or 1.0
-    best: ClassRidge | None = None
+    best: ClassMap | None = None
     for penalty in penalties:
         shrunk = 1 / (values + penalty * unit)
-        residual = truth - class_mean - rotated @ (shrunk[:, None] * target)
-        left_out_residual = _left_out(rotated, shrunk, residual, together)
+        residual = truth - class_mean - rows @ (shrunk[:, None] * target)
+        left_out_residual = _left_out(rows, shrunk, residual, together)
         if left_out_residual is None:
             if best is not None:
                 break
@@ -94,9 +62,9 @@ def fit_class_ridge(
         left_out = truth - left_out_residual
         loss = likelihood_loss(left_out, labels)
         if best is None or loss < best.loss:
-            weight = vectors @ (shrunk[:, None] * target)
-            offset = class_mean - feature_mean @ weight
-            best = ClassRidge(weight, offset, left_out, penalty, loss)
+            weight = features.vectors @ (shrunk[:, None] * target)
+            offset = class_mean - features.mean @ weight
+            best = ClassMap(weight, offset, left_out, penalty, loss)
     if best is None:
         raise ValueError("no penalties to choose from")
     return best
@@ -105,10 +73,13 @@ def fit_class_ridge(
 def likelihood_loss(scores: Scores, labels: Labels) -> float:
     """Return the least mean -log p of the true class over a range of sharpnesses."""
     of_truth = scores[np.arange(len(labels)), labels]
-    return min(
-        float(np.mean(logsumexp(sharpness * scores, axis=1) - sharpness * of_truth))
-        for sharpness in SHARPNESSES
-    )
+    highest = scores.max(axis=1)
+    below = scores - highest[:, None]
+    losses = []
+    for sharpness in SHARPNESSES:
+        logs = np.log(np.exp(sharpness * below).sum(axis=1))
+        losses.append(float(np.mean(logs + sharpness * (highest - of_truth))))
+    return min(losses)
 
 
 def _together(groups: Groups) -> list[np.ndarray]:

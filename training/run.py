@@ -246,7 +246,8 @@ def fit(
             graph = graph_of(tower, dim, sequences=card.sequences)
             write_bytes(out / f"{modality}.onnx", graph)
     write_json(out / "environment.json", environment(request.device))
-    config = _config(request, data, fitted, towers, classes)
+    paired = train.pairs is not None
+    config = _config(request, data, fitted, towers, classes, paired=paired)
     write_json(out / CONFIG, config | {"fingerprint": fingerprint})
     shutil.rmtree(out / PARTIAL, ignore_errors=True)
     return Run.open(out)
@@ -280,6 +281,8 @@ def _config(
     fitted: Fitted,
     towers: Mapping[Modality, torch.nn.Module],
     classes: tuple[str, ...],
+    *,
+    paired: bool,
 ) -> dict[str, Any]:
     dims = fitted.problem.dims
     sequences = METHODS[request.method].card.sequences
@@ -322,6 +325,6 @@ def _config(
                 }
                 for m, table in data.modalities.items()
             },
-            "paired": training_data(data, "train", classes).pairs is not None,
+            "paired": paired,
         },
     }

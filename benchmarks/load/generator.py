@@ -40,8 +40,8 @@ class Plan:
     connections: int
     seconds: float
     due_s: np.ndarray | None = None
-    drain_s: float = 10.0
-    grace_s: float = 30.0
+    drain_s: float = 60.0
+    grace_s: float = 60.0
 
     @property
     def longest_s(self) -> float:
@@ -89,7 +89,7 @@ class _Run:
         if self.due is None:
             end = self.plan.seconds
         while (now := self._now()) < stop:
-            if now < end:
+            if now < end or (self.due is None and not self.next):
                 self._send_what_is_due(now)
             if not self.under_way and (now >= end or not self._more()):
                 break

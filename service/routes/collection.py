@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from fastapi import APIRouter, Depends, Request, Response
 
 from crossmodal.modality import Direction
+from index.changing import MODEL
 from index.collection import Collection
+from index.versions import Role, versions
+from index.work import REEMBED, SWITCH
 from service import documentation, schemas
 from service.dependencies import READ, runtime
 from service.presentation import index_fields, json_response
+from service.runtime import Runtime
+
+BUILDING = (REEMBED, SWITCH)
 
 router = APIRouter(tags=["collection"], dependencies=[Depends(READ)])
 
@@ -22,7 +31,7 @@ router = APIRouter(tags=["collection"], dependencies=[Depends(READ)])
     summary="What is stored",
 )
 async def get_collection(request: Request) -> Response:
-    """Return sizes, directions, labels, splits and the model."""
+    """Return sizes, directions, labels, splits, the model and its versions."""
     service = runtime(request)
     collection = service.collection
     view, manifest = collection.view, collection.bundle.manifest
@@ -58,9 +67,37 @@ async def get_collection(request: Request) -> Response:
                 for direction, given in manifest.confidence.items()
             },
         },
+        "versions": await service.writing(lambda: version_fields(service, collection)),
         "media": any(item.media_sha256 is not None for item in view.items.values()),
     }
     return json_response(request, body, view)
+
+
+def version_fields(service: Runtime, collection: Collection) -> list[dict[str, Any]]:
+    """Return what is told of each version; runs in a thread."""
+    jobs = service.jobs.all() if collection.writable and service.jobs else []
+    running = [job for job in jobs if not job.state.ended and job.kind in BUILDING]
+    told = []
+    for version in versions(collection):
+        job = next(
+            (j for j in running if j.params.get(MODEL) == version.model_id),
+            None,
+        )
+        if version.role is Role.CURRENT:
+            state, job = "current", None
+        elif job is not None:
+            state = "building"
+        else:
+            state = "behind" if version.lacking else "ready"
+        told.append(
+            {
+                **asdict(version),
+                "state": state,
+                "job": job and job.id,
+                "progress": job and {"done": job.done, "total": job.total},
+            }
+        )
+    return told
 
 
 def served_directions(collection: Collection) -> list[Direction]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field, model_validator
 
 from crossmodal.errors import UnknownJobError
 from index.job import Job
 from index.jobs import Jobs
+from index.work import SWITCH
 from service import documentation, schemas
 from service.bodies import JSON, check_body, parse_json, read_body
 from service.dependencies import ADMIN, READ, runtime
@@ -24,9 +26,30 @@ _JOB_ID = {"parameters": [documentation.path_parameter("job_id", "the job's id")
 
 
 class JobRequest(Strict):
-    """What to do: ``compact`` makes the index files anew from everything stored."""
+    """What to do.
 
-    kind: Literal["compact"]
+    ``compact`` makes the index files anew from everything stored. The others need a
+    bundle that was laid beside the one in use, on the machine itself: ``reembed`` embeds
+    everything by it, ``switch`` does so and serves it from then on, ``discard`` removes
+    it with its vectors.
+    """
+
+    kind: Literal["compact", "reembed", "switch", "discard"]
+    partial: bool = Field(
+        default=False,
+        description="of a switch: leave items that cannot be embedded out of searches",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> JobRequest:
+        if self.partial and self.kind != SWITCH:
+            raise ValueError("only a switch may be partial")
+        return self
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What the work is told."""
+        return {"partial": self.partial} if self.kind == SWITCH else {}
 
 
 @router.post(
@@ -53,7 +76,7 @@ async def start_job(request: Request) -> Response:
     with service.writes:
         check_body(request, limit, JSON)
         asked = validate(JobRequest, parse_json(await read_body(request, limit)))
-        job = await service.writing(lambda: jobs.start(asked.kind))
+        job = await service.writing(lambda: jobs.start(asked.kind, asked.params))
     headers = {"location": f"/jobs/{job.id}"}
     view = service.collection.view
     return json_response(request, job_fields(job), view, status=202, headers=headers)

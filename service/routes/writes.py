@@ -120,7 +120,7 @@ async def delete_item(request: Request) -> Response:
         raise UnknownItemError("no stored item bears this id")
 
     def work() -> Submitted:
-        known = idempotency(key, request, collection.bundle.model_id)
+        known = idempotency(key, request)
         return submit(collection, [Delete(ids=[item_id])], known)
 
     with service.writes:
@@ -155,7 +155,7 @@ async def delete_items(request: Request) -> Response:
         raw = await read_body(request, limit)
 
         def work() -> Submitted:
-            known = idempotency(key, request, collection.bundle.model_id, raw)
+            known = idempotency(key, request, raw)
             asked = validate(DeletionRequest, parse_json(raw))
             return submit(collection, [asked.meant()], known)
 
@@ -176,7 +176,7 @@ async def _items(request: Request, service: Runtime, key: str | None) -> Submitt
 
     def work() -> Submitted:
         asked = parse_parameters(IngestRequest, parse_json(raw), request.query_params)
-        known = idempotency(key, request, collection.bundle.model_id, raw)
+        known = idempotency(key, request, raw)
         return submit(collection, read_items(service, asked), known)
 
     return await service.writing(work)
@@ -193,7 +193,7 @@ async def _item(
 
     def work() -> Submitted:
         fields = parse_parameters(ItemFields, parse_json(raw), request.query_params)
-        known = idempotency(key, request, collection.bundle.model_id, raw)
+        known = idempotency(key, request, raw)
         put = read_item(service, item_id, fields, replace=True)
         return submit(collection, [put], known)
 
@@ -209,7 +209,7 @@ async def _clip(
 
     def work() -> Submitted:
         given, query = parse_json(params), request.query_params
-        known = idempotency(key, request, collection.bundle.model_id, clip, params)
+        known = idempotency(key, request, clip, params)
         if item_id is None:
             fields = parse_parameters(NewClipFields, given, query)
             put = read_clip_item(service, clip, fields.id, fields, replace=fields.replace)

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.results import BEGIN, END, Comparison, between_marks, claims, main, summary
+from benchmarks.results import (
+    BEGIN,
+    END,
+    Comparison,
+    between_marks,
+    claims,
+    leads,
+    main,
+    summary,
+)
 
 SCORES = {"random": (0.1, 0.12), "cca": (0.3, 0.2), "c_cca": (0.4, 0.1), "lstm_c_cca": None}
 
@@ -17,6 +26,7 @@ def comparison(folder: Path, name: str, place: int) -> Path:
     for method, scores in SCORES.items():
         mean = None if scores is None else scores[place]
         row = {"method": method, "metric": "mean_average_precision", "sd": 0.01}
+        row["p_value"] = 0.04
         rows.append(row | {"direction": "mean", "mean": mean})
         rows.append(row | {"direction": "audio2visual", "mean": 0.9})
     about = {
@@ -62,6 +72,12 @@ def test_summary_is_ordered_by_the_mean_and_marks_each_best(two: list[Path]) -> 
     assert lines[3] == "| `c_cca` | **0.400 ± 0.010** | 0.100 ± 0.010 |"
     assert lines[4].startswith("| `random` |")
     assert lines[5] == "| `lstm_c_cca` | not applicable | not applicable |"
+
+
+def test_the_lead_is_before_the_second_best(two: list[Path]) -> None:
+    lines = leads([Comparison(directory) for directory in two]).splitlines()
+    assert lines[2] == "| one | `c_cca` | `cca` | 0.100 | 0.04 |"
+    assert lines[3] == "| two | `cca` | `random` | 0.080 | 0.04 |"
 
 
 def test_a_claim_not_judged_on_a_set_has_a_dash(two: list[Path]) -> None:

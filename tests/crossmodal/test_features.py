@@ -67,13 +67,16 @@ def test_padding_takes_part_in_nothing() -> None:
             np.testing.assert_array_equal(found.item(row), timed[row, :length])
             by_hand = timed[row, :length].astype(np.float64).mean(axis=0)
             np.testing.assert_allclose(found.pooled[row], by_hand, atol=1e-6)
-            assert found.sequences is not None
-            np.testing.assert_array_equal(
-                found.sequences[row, :length], timed[row, :length]
-            )
-            assert np.isnan(found.sequences[row, length:]).all()
+            sequences = found.sequences("all")
+            assert sequences is not None
+            np.testing.assert_array_equal(sequences[row, :length], timed[row, :length])
+            assert np.isnan(sequences[row, length:]).all()
     np.testing.assert_array_equal(longer[0, 4:], 9)  # the caller's array is its own
-    assert table(timed[:, 0], id="abc").sequences is None
+    assert table(timed[:, 0], id="abc").sequences("all") is None
+    halves = table(longer, id="abc", length=[4, 1, 2], split=["val", "train", "val"])
+    of_val = halves.sequences("val")
+    assert of_val is not None
+    np.testing.assert_array_equal(np.isnan(of_val[:, :, 0]).sum(axis=1), [2, 4])
 
 
 def test_lengths_come_back_and_without_any_every_step_counts(tmp_path: Path) -> None:
@@ -87,7 +90,7 @@ def test_lengths_come_back_and_without_any_every_step_counts(tmp_path: Path) -> 
         del file["audio/length"]
     whole = read_features(tmp_path / "f.h5").modalities[Modality.AUDIO]
     assert whole.length.tolist() == [4, 4, 4]
-    np.testing.assert_array_equal(whole.sequences, timed)
+    np.testing.assert_array_equal(whole.sequences("all"), timed)
 
 
 @pytest.mark.parametrize(

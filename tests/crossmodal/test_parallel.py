@@ -56,13 +56,15 @@ def test_uses_overlap_without_losing_the_limit_that_was() -> None:
 @pytest.mark.parametrize("share", [1, 2])
 def test_no_more_threads_work_than_blas_was_given(share: int) -> None:
     busy, most, lock = 0, 0, threading.Lock()
-    crowd = threading.Semaphore(0)
+    crowd, together = threading.Semaphore(0), threading.Barrier(share)
 
     def work(item: int) -> None:
         nonlocal busy, most
         with lock:
             busy += 1
             most = max(most, busy)
+        if item < share:
+            together.wait(60)
         crowd.acquire(timeout=0.05)
         with lock:
             busy -= 1

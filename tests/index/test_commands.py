@@ -10,8 +10,11 @@ from typing import NamedTuple
 import pytest
 
 from crossmodal import console
+from crossmodal.frontends.catalog import create_frontend
 from index.__main__ import app
 from index.collection import Collection
+from index.work import CollectionJobs
+from tests.index.tones import write_tones
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +99,40 @@ def test_a_backup_is_made_beside_a_writer_and_is_a_data_directory(
     assert json.loads(other.stdout)["items"] == 40
 
 
+def test_a_directory_passes_to_another_bundle_from_the_command_line(
+    tmp_path: Path, tiny_bundle: Callable[..., Path], index: Index
+) -> None:
+    spec = {"audio": create_frontend("logmel").spec}
+    old, new = (tiny_bundle(["audio"], frontends=spec, seed=seed) for seed in range(2))
+    source = write_tones(tmp_path / "clips", low=200, high=900)
+    data = tmp_path / "data"
+    index("build", "--bundle", old, "--source", source, "--out", data)
+    done = index("reembed", data, "--bundle", new)
+    assert (done.returncode, done.stdout) == (0, f"{data}\n")
+    assert "2 items embedded, 0 cannot be" in done.stderr
+    again = json.loads(index("reembed", data, "--format", "json").stdout)
+    assert again["embedded"] == 0
+    switched = index("switch", data)
+    assert f"model {again['model_id']} is served" in switched.stderr
+    told = json.loads(index("info", data, "--format", "json").stdout)
+    assert told["model_id"] == again["model_id"] != told["beside"]
+    assert told["unserved"] == {}
+    assert "2 vectors removed" in index("discard", data).stderr
+    assert index("switch", data).returncode == 1
+    jobs = serving_jobs(data)
+    try:
+        index("reembed", data, "--bundle", old, "--served")
+        switched = index("switch", data, "--served", "--format", "json")
+        assert json.loads(switched.stdout)["model_id"] == told["beside"]
+    finally:
+        jobs.close()
+        jobs._collection.close()
+
+
+def serving_jobs(data: Path) -> CollectionJobs:
+    return CollectionJobs(Collection.open(data, write=True, reserve_bytes=0))
+
+
 def test_an_operator_chooses_the_kind_by_option_or_environment(
     data: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,5 +164,6 @@ def test_the_package_is_a_command() -> None:
         check=True,
     )
     assert all(
-        command in helped.stdout for command in ("build", "info", "backup", "verify")
+        command in helped.stdout
+        for command in ("build", "info", "backup", "verify", "reembed")
     )

@@ -10,11 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from index.laying import lay_beside
 
 ROOT = Path(__file__).parents[2]
 WRITES = ("write", "pwrite64", "writev", "pwritev", "ftruncate")
@@ -63,7 +65,7 @@ def broken_promises(found: Iterable[Call], data: Path) -> list[str]:
 
     The promises: when something is acknowledged, every byte written to the data
     directory before is synced, and so is every directory in which a name was made; and
-    what is renamed was synced before.
+    what is renamed was synced before, and everything where two names change places.
     """
     wrong: list[str] = []
     unsynced: dict[str, int] = {}  # file -> line of its last write
@@ -85,6 +87,9 @@ def broken_promises(found: Iterable[Call], data: Path) -> list[str]:
                 if source in unsynced:
                     wrong.append(f"{source} was renamed before it was synced")
                 new_names[str(Path(target).parent)] = call.ended
+                if call.name == "renameat2":  # the two change places
+                    wrong += [f"exchanged before {file} was synced" for file in unsynced]
+                    new_names[str(Path(source).parent)] = call.ended
             elif call.name.startswith("mkdir"):
                 new_names[str(Path(name).parent)] = call.ended
             else:
@@ -119,14 +124,16 @@ def traced(data: Path, tmp_path: Path) -> list[Call]:
 
 
 def test_nothing_is_acknowledged_or_renamed_before_it_is_synced(
-    data: Path, tmp_path: Path
+    data: Path, tmp_path: Path, tiny_bundle: Callable[..., Path]
 ) -> None:
+    lay_beside(data, tiny_bundle(seed=1))
     found = traced(data.resolve(), tmp_path)
     names = [name for call in found for name in call.files]
-    assert sum(name.endswith("/acknowledgments") for name in names) == 10
+    assert sum(name.endswith("/acknowledgments") for name in names) == 12
     assert any(name.endswith("items.db-wal") for name in names)
     assert any(name.endswith("index/CURRENT") for name in names)
     assert any("/media/" in name for name in names)
+    assert sum(call.name == "renameat2" for call in found) == 2  # bundles and index files
     assert broken_promises(found, data.resolve()) == []
 
 
@@ -146,6 +153,7 @@ def test_nothing_is_acknowledged_or_renamed_before_it_is_synced(
             "/d/a.new was renamed before it was synced",
         ),
         (['1 rename("/d/a.new", "/d/a") = 0\n'], "/d was never synced"),
+        (['1 renameat2(1, "/d/a", 1, "/d/e/a", 2) = 0\n'], "/d was never synced"),
         (
             ['1 mkdir("/d/b", 0777) = 0\n', "1 write(6</x/acknowledgments>) = 1\n"],
             "acknowledged before /d was synced",

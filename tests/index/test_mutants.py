@@ -32,6 +32,9 @@ class Mutant(NamedTuple):
 
 
 CRASH = "test_crashes.py::test_a_kill_at_any_named_point_costs_nothing"
+CHANGE = (
+    "test_changing_crashes.py::test_a_change_of_the_model_goes_on_wherever_it_was_killed"
+)
 FSYNC = "test_fsync_order.py::test_nothing_is_acknowledged_or_renamed_before_it_is_synced"
 MUTANTS = {
     "acknowledged before the commit": Mutant(
@@ -54,6 +57,22 @@ MUTANTS = {
     ),
     "media renamed without a sync of the directory": Mutant(
         "index/media.py", "        sync_directory(target.parent)\n", "", FSYNC
+    ),
+    "an exchange without a sync of the directories": Mutant(
+        "index/exchange.py", "        sync_directory(directory)\n", "        pass\n", FSYNC
+    ),
+    "index files that do not follow their bundle": Mutant(
+        "index/collection.py",
+        "                settle(directory)\n",
+        "",
+        f"{CHANGE}[switch]",
+    ),
+    "exchanged before the last are embedded": Mutant(
+        "index/reembedding.py",
+        "        if rows:\n            fresh",
+        "        if len(rows) > most:\n            fresh",
+        "test_changing.py::"
+        "test_what_comes_in_the_last_moment_is_embedded_before_the_change",
     ),
     "CURRENT is written in place": Mutant(
         "index/manifest.py",
@@ -226,8 +245,8 @@ MUTANTS = {
     ),
     "the reserve is not looked at": Mutant(
         "index/group.py",
-        "    if not roomy and any(",
-        "    if roomy is None and any(",
+        "    if not roomy and puts:\n",
+        "    if roomy is None and puts:\n",
         "test_disk_full.py::test_below_the_reserve_only_deletions_are_written",
     ),
     "a filter is judged without the tail": Mutant(

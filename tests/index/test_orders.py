@@ -112,7 +112,7 @@ def test_a_job_that_adds_goes_on_after_a_kill(data: Path, tmp_path: Path) -> Non
     source = write(tmp_path / "more.h5", range(40))
     hold = tmp_path / "hold"
     module = "tests.index.crash.stalled_add"
-    stalled = [sys.executable, "-m", module, str(data), str(source), str(hold), "12"]
+    stalled = [sys.executable, "-m", module, str(data), str(source), str(hold), "12", "job"]
     with subprocess.Popen(stalled, cwd=ROOT) as running:
         wait_until(lambda: hold.exists() or running.poll() is not None)
         running.kill()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -245,21 +246,36 @@ def test_one_key_and_request_are_written_once_however_often_they_come(
             written(again, put("twice"), idempotency=other)
 
 
-def test_a_conflict_costs_its_own_submission_only(collection: Collection) -> None:
-    held = threading.Event()
+@contextmanager
+def writer_held(collection: Collection) -> Iterator[None]:
+    """Keep the writer busy, so that what is submitted meanwhile waits for its turn."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        assert go_on.wait(SECONDS)
+
     waiting = threading.Thread(
         target=collection._writing._writer.run,  # type: ignore[union-attr]
-        args=(lambda: held.wait(SECONDS),),
+        args=(hold,),
     )
     waiting.start()
+    assert begun.wait(SECONDS)
+    try:
+        yield
+    finally:
+        go_on.set()
+        waiting.join(SECONDS)
+
+
+def test_a_conflict_costs_its_own_submission_only(collection: Collection) -> None:
     keys = [Idempotency(key="k", request_sha256=digit * 64) for digit in "12"]
-    futures = [
-        collection.submit(put("a"), idempotency=keys[0]),
-        collection.submit(put("b"), idempotency=keys[1]),
-        collection.submit(put("c")),
-    ]
-    held.set()
-    waiting.join(SECONDS)
+    with writer_held(collection):
+        futures = [
+            collection.submit(put("a"), idempotency=keys[0]),
+            collection.submit(put("b"), idempotency=keys[1]),
+            collection.submit(put("c")),
+        ]
     assert futures[0].result(SECONDS).results[0].item_id == "a"
     with pytest.raises(IdempotencyConflictError):
         futures[1].result(SECONDS)
@@ -268,16 +284,9 @@ def test_a_conflict_costs_its_own_submission_only(collection: Collection) -> Non
 
 
 def test_what_is_cancelled_before_its_turn_is_not_written(collection: Collection) -> None:
-    held = threading.Event()
-    waiting = threading.Thread(
-        target=collection._writing._writer.run,  # type: ignore[union-attr]
-        args=(lambda: held.wait(SECONDS),),
-    )
-    waiting.start()
-    given_up = collection.submit(put("never"))
-    assert given_up.cancel()
-    held.set()
-    waiting.join(SECONDS)
+    with writer_held(collection):
+        given_up = collection.submit(put("never"))
+        assert given_up.cancel()
     written(collection, put("later"))
     assert "never" not in collection.view.items
 
@@ -434,7 +443,7 @@ def test_media_live_as_long_as_an_item_shows_them(
 
 def eventually(holds: Callable[[], bool]) -> None:
     """Wait for what is tidied up after an acknowledgment; a hang fails."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SECONDS
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)

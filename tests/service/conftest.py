@@ -19,6 +19,7 @@ from crossmodal.embeddings import normalize
 from crossmodal.frontends.catalog import create_frontend
 from crossmodal.items import Segment
 from crossmodal.media.decoder import Decoder
+from crossmodal.media.limits import MediaLimits
 from crossmodal.modality import Direction, Modality
 from crossmodal.relevance import Relevance
 from index.collection import Collection, model_of
@@ -179,7 +180,8 @@ def api_keys(secrets: Mapping[str, str]) -> str:
 @pytest.fixture(scope="session")
 def decoder() -> Iterator[Decoder]:
     """One decoder for all, since its process takes long to start."""
-    with Decoder(workers=2) as made:
+    # held to its processor time, not to what else the machine does
+    with Decoder(MediaLimits(wall_s=600.0), workers=2) as made:
         yield made
 
 
@@ -208,11 +210,15 @@ async def client(
 
 @pytest.fixture
 def listen(collection: Collection, decoder: Decoder) -> Iterator[Callable[..., int]]:
-    """Serve over a loopback socket as the process does; settings as named arguments."""
+    """Serve over a loopback socket as the process does; settings as named arguments.
+
+    A client that the machine lets wait is not taken for a slow one.
+    """
+    patient = {"header_timeout_s": 600, "body_window_s": 600, "body_timeout_s": 600}
     with ExitStack() as stack:
 
         def serve(**named: Any) -> int:
-            settings = Settings(**{"workers": 1, "port": 0, **named})
+            settings = Settings(**{"workers": 1, "port": 0, **patient, **named})
             app = create_app(settings, collection, decoder)
             return stack.enter_context(listening(app, settings))
 

@@ -36,7 +36,7 @@ def listening(app: FastAPI, settings: Settings) -> Iterator[int]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     runtime = app.state.runtime
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (server.started and runtime.readiness.opened):
         assert thread.is_alive()
         assert time.monotonic() < deadline
@@ -45,4 +45,5 @@ def listening(app: FastAPI, settings: Settings) -> Iterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(120)
+        assert not thread.is_alive()

@@ -180,7 +180,7 @@ async def test_spelling_a_path_otherwise_opens_nothing(connect: Any, api_keys: s
 
 def talk(port: int, request: bytes) -> bytes:
     """Send raw bytes and return all that comes back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         connection.sendall(request)
         answer = b""
         while chunk := connection.recv(65536):

@@ -39,7 +39,7 @@ async def test_a_full_queue_answers_429_without_reading_the_body(
     go = threading.Event()
 
     def slow(*_: Any) -> Any:
-        go.wait(30)
+        assert go.wait(600)
         raise ProblemError("undecodable", "slow")
 
     monkeypatch.setattr("service.answering.embed_query", slow)

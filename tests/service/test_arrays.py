@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import struct
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,46 @@ def test_a_unit_vector_is_kept_and_another_scaled() -> None:
     unit = np.array(GOOD, dtype=np.float32)
     assert (parse_vector(unit.astype(float).tolist(), 4)[0] == unit).all()
     assert parse_vector([3, 0, 4, 0], 4)[0].tolist() == pytest.approx([0.6, 0, 0.8, 0])
+
+
+def octets(*numbers: float) -> bytes:
+    return struct.pack(f"<{len(numbers)}f", *numbers)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        octets(*GOOD)[:-1],
+        octets(*GOOD) + b"\0",
+        octets(*GOOD[:3]),
+        octets(*GOOD, 0.5),
+        struct.pack("<4d", *GOOD),
+        bytes(16),
+        octets(math.nan, 0.5, 0.5, 0.5),
+        b"\x01\x00\xa0\x7f" + octets(0.5, 0.5, 0.5),  # a signaling NaN
+        octets(math.inf, 0, 0, 0),
+        octets(-math.inf, math.inf, 0, 0),
+        octets(1e-45, 0, 0, 0),
+        octets(3e38, 3e38, 3e38, 3e38),
+    ],
+)
+def test_octets_that_are_no_vector_are_refused(value: bytes) -> None:
+    with pytest.raises(ProblemError, match=r"expected 4 float32|norm") as caught:
+        parse_vector(value, 4)
+    assert caught.value.code == "bad-vector"
+
+
+def test_octets_are_the_same_vector_as_the_numbers_they_stand_for() -> None:
+    rng = np.random.default_rng(0)
+    for scale in (1.0, 1e-5, 3e4):
+        row = (scale * rng.standard_normal(8)).astype(np.float32)
+        sent = parse_vector(row.astype("<f4").tobytes(), 8)
+        assert (sent == parse_vector(row.tolist(), 8)).all()
+    little, big = octets(1, 2, 3, 4), struct.pack(">4f", 1, 2, 3, 4)
+    assert parse_vector(little, 4)[0].tolist() == parse_vector([1, 2, 3, 4], 4)[0].tolist()
+    with pytest.raises(ProblemError, match="norm"):  # read the other way they are tiny
+        parse_vector(big, 4)
 
 
 @pytest.mark.parametrize("value", [[], [[]], [[1, 2], [3]], [1, [2]], [["1"]], 3, [None]])

@@ -26,6 +26,8 @@ from tests.service.kills.process import Service
 
 SECONDS = float(os.environ.get("EARSHOT_CONSISTENCY_S", "8"))
 SEARCHERS, IDS = 4, 60
+LEAST = 25  # writes, and searches of each searcher
+BOUND_S = 240.0  # for what hangs
 OTHER = {"audio": "visual", "visual": "audio"}
 
 State = Mapping[str, int]  # the version of each item that was written
@@ -56,8 +58,8 @@ class Writer(threading.Thread):
         rng = random.Random(0)
         state: dict[str, int] = {}
         with (
-            httpx.Client(base_url=self._url, timeout=60) as http,
-            httpx.Client(base_url=self._url, timeout=60) as another,
+            httpx.Client(base_url=self._url, timeout=BOUND_S) as http,
+            httpx.Client(base_url=self._url, timeout=BOUND_S) as another,
         ):
             while not self._ended.is_set():
                 ids = [f"w{n}" for n in rng.sample(range(IDS), rng.randint(1, 5))]
@@ -103,7 +105,7 @@ class Searcher(threading.Thread):
         self.wrong: list[str] = []
 
     def run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=60) as http:
+        with httpx.Client(base_url=self._url, timeout=BOUND_S) as http:
             while not self._ended.is_set():
                 modality = MODALITIES[int(self._rng.integers(2))]
                 query = self._rng.standard_normal(DIM)
@@ -180,16 +182,24 @@ def trial(data: Path, seconds: float, mutant: str = "") -> tuple[list[str], int,
     base = stored_vectors(data)
     service = Service(data, mutant=mutant, COMPACTION_TAIL=30)
     try:
-        first = httpx.get(f"{service.url}/collection", timeout=60).json()["view_seq"]
+        first = httpx.get(f"{service.url}/collection", timeout=BOUND_S).json()["view_seq"]
         stop = threading.Event()
         writer = Writer(service.url, stop)
         searchers = [Searcher(n, service.url, stop) for n in range(SEARCHERS)]
-        for thread in (writer, *searchers):
+        threads = (writer, *searchers)
+        for thread in threads:
             thread.start()
-        time.sleep(seconds)
+        began = time.monotonic()
+        while all(thread.is_alive() for thread in threads):
+            went_on_s = time.monotonic() - began
+            fewest = min(len(writer.states), *(len(one.seen) for one in searchers))
+            if went_on_s > (seconds if fewest >= LEAST else seconds + BOUND_S):
+                break
+            time.sleep(0.05)
         stop.set()
-        for thread in (writer, *searchers):
-            thread.join(60)
+        for thread in threads:
+            thread.join(BOUND_S)
+            assert not thread.is_alive()
     finally:
         service.kill()
     states: list[tuple[int, State]] = [(first, {}), *writer.states]
@@ -205,8 +215,8 @@ def test_every_search_is_answered_from_exactly_what_was_written_up_to_its_view(
 ) -> None:
     wrong, writes, searches = trial(copied, SECONDS)
     assert wrong == []
-    assert writes > SECONDS
-    assert searches > 4 * SECONDS
+    assert writes >= LEAST
+    assert searches >= SEARCHERS * LEAST
     print(f"{writes} writes, {searches} searches")
 
 
@@ -221,5 +231,5 @@ def test_every_search_is_answered_from_exactly_what_was_written_up_to_its_view(
 def test_a_service_that_answers_from_something_else_is_found_out(
     copied: Path, mutant: str, said: str
 ) -> None:
-    wrong, _, _ = trial(copied, 3, mutant)
+    wrong, _, _ = trial(copied, 1, mutant)
     assert any(said in text for text in wrong), wrong[:3]

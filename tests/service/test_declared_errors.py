@@ -170,6 +170,7 @@ async def crowded(connect: Any, _: pytest.MonkeyPatch) -> httpx.AsyncClient:
 
 async def failing(connect: Any, patch: pytest.MonkeyPatch) -> httpx.AsyncClient:
     client: httpx.AsyncClient = await connect()
+    patch.setattr("service.readiness.WINDOW_S", 3600.0)
     readiness = client._transport.app.state.runtime.readiness  # type: ignore[attr-defined]
     for _ in range(5):
         readiness.encoder_failed()

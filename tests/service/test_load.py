@@ -31,6 +31,7 @@ SEARCHES = Cycle(service_requests(VECTORS.queries))
 def served(copied: Path, tmp_path: Path) -> Iterator[Server]:
     (tmp_path / "tmp").mkdir()
     few = {"read_only": False, "search_places": 2}
+    few |= {"header_timeout_s": 600, "body_window_s": 600, "body_timeout_s": 600}
     with serving(copied, variables={"TMPDIR": str(tmp_path / "tmp")}, **few) as server:
         yield server
 

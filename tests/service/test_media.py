@@ -117,24 +117,22 @@ async def test_a_range_beyond_the_end_is_416(
 @pytest.mark.parametrize(
     "header",
     [
-        "bytes=" + ",".join(f"{n}-{n}" for n in range(10_000)),
-        "bytes=" + ",".join(["0-"] * 10_000),
-        "bytes=" + "0-," * 16 + "-" * 10_000,
-        "bytes=" + "9" * 100_000 + "-",
-        "bytes=" + "-" * 100_000,
+        "bytes=" + ",".join(f"{n}-{n}" for n in range(100_000)),
+        "bytes=" + ",".join(["0-"] * 100_000),
+        "bytes=" + "0-," * 16 + "-" * 1_000_000,
+        "bytes=" + "9" * 1_000_000 + "-",
+        "bytes=" + "-" * 1_000_000,
         "bytes=5-4,3-2,1-0",
-        "lines=" + "0-1," * 10_000,
-        ",;=" * 30_000,
+        "lines=" + "0-1," * 100_000,
+        ",;=" * 300_000,
     ],
 )
 async def test_no_range_takes_long(client: httpx.AsyncClient, header: str) -> None:
-    took_s = []
-    for _ in range(3):
-        started = time.perf_counter()
-        reply = await client.get("/media/i00", headers={"range": header})
-        took_s.append(time.perf_counter() - started)
-        assert reply.status_code in (200, 416)
-    assert min(took_s) < 0.1
+    """So long that what grows with the square of its length would take minutes."""
+    before_s = time.process_time()
+    reply = await client.get("/media/i00", headers={"range": header})
+    assert reply.status_code in (200, 416)
+    assert time.process_time() - before_s < 30
 
 
 async def test_conditions_go_by_content(client: httpx.AsyncClient, sound: bytes) -> None:

@@ -112,6 +112,7 @@ async def test_five_failures_of_the_encoder_make_it_not_ready(
     connect: Any, collection: Any, clips: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await connect()
+    monkeypatch.setattr("service.readiness.WINDOW_S", 3600.0)
 
     def broken(self: OnnxEncoder, features: Any) -> Any:
         return np.full((len(features), self.dim), np.nan, dtype=np.float32)

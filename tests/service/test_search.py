@@ -66,6 +66,49 @@ def masked(queries: np.ndarray, direction: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
+async def test_search_by_octets_answers_as_by_numbers(
+    client: httpx.AsyncClient, direction: str
+) -> None:
+    vector = (3 * unit(5)[0]).astype("<f4")
+    path, kind = f"/search/{direction}", {"content-type": "application/octet-stream"}
+    given = {"k": 4, "offset": 1, "exclude": "i03,i04", "score_threshold": -0.5}
+    octets = await client.post(path, content=vector.tobytes(), params=given, headers=kind)
+    numbers = await client.post(path, json={"vector": vector.tolist()}, params=given)
+    for reply in (octets, numbers):
+        assert reply.status_code == 200, reply.text
+    assert octets.json()["query"] == numbers.json()["query"]
+    assert octets.json()["results"] == numbers.json()["results"]
+    assert octets.json()["results"]
+
+
+@pytest.mark.parametrize(
+    ("content", "params", "status", "code"),
+    [
+        (b"", {}, 422, "bad-vector"),
+        (bytes(31), {}, 422, "bad-vector"),
+        (bytes(32), {}, 422, "bad-vector"),
+        (b"\xff" * 32, {}, 422, "bad-vector"),
+        (b"\x3f" * 3_000_000, {}, 422, "bad-vector"),
+        (b"\x3f" * 5_000_000, {}, 413, "too-large"),
+        (b'{"vector": [1, 0, 0, 0, 0, 0, 0, 0]}', {}, 422, "bad-vector"),
+        (b"\x3f" * 32, {"k": 0}, 422, "invalid-field"),
+        (b"\x3f" * 32, {"start": 1}, 422, "invalid-field"),
+        (b"\x3f" * 32, {"id": "i00"}, 422, "invalid-field"),
+        (b"\x3f" * 32, {"vector": "1"}, 422, "invalid-field"),
+    ],
+)
+async def test_octets_that_are_no_query_are_refused(
+    client: httpx.AsyncClient, content: bytes, params: Any, status: int, code: str
+) -> None:
+    kind = {"content-type": "application/octet-stream"}
+    path = "/search/audio2visual"
+    reply = await client.post(path, content=content, params=params, headers=kind)
+    assert (reply.status_code, reply.json()["code"]) == (status, code)
+    embed = await client.post("/embed/audio", content=content or b"1", headers=kind)
+    assert embed.status_code == 415
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
 async def test_search_by_vector_ranks_as_brute_force(
     client: httpx.AsyncClient, collection: Any, direction: str
 ) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,15 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.server import free_port
 from service import ranking
 from service.app import create_app
+from service.deadlines import DeadlineProtocol
 from service.settings import Settings
 from tests.service.running import listening
 
 ROOT = Path(__file__).parents[2]
-START_S = 240  # the machine may be shared
+BOUND_S = 240  # for what hangs: the machine may be shared
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -34,20 +36,13 @@ def environment(**settings: str) -> dict[str, str]:
     return clean | {f"EARSHOT_{name}": value for name, value in settings.items()}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "service", *arguments]
 
 
 @pytest.fixture(scope="module")
 def served(data_directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A service with short deadlines."""
+    """A service that waits for whoever the machine lets wait."""
     port = free_port()
     started = subprocess.Popen(
         command("serve", "--data", str(data_directory)),
@@ -55,32 +50,26 @@ def served(data_directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]
         env=environment(
             PORT=str(port),
             READ_ONLY="true",  # others read the same directory
-            HEADER_TIMEOUT_S="3",
-            BODY_WINDOW_S="2",
+            HEADER_TIMEOUT_S="600",
+            BODY_WINDOW_S="600",
+            BODY_TIMEOUT_S="600",
             MAX_CONNECTIONS="40",
             MAX_HEADERS="100000",
         ),
         stderr=subprocess.PIPE,
     )
     with started as process:  # closes its pipes, too
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).close()
-                break
-            except OSError:
-                assert process.poll() is None, process.stderr
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+        until(lambda: process.poll() is not None or ready(port))
+        assert process.poll() is None
         yield port, process
         if process.poll() is None:
             process.kill()
             process.wait()
 
 
-def talk(port: int, *pieces: bytes, pause_s: float = 0.0, wait_s: float = 15.0) -> bytes:
+def talk(port: int, *pieces: bytes, pause_s: float = 0.0) -> bytes:
     """Send pieces and return all that comes until the peer closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=wait_s) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as connection:
         for piece in pieces:
             try:
                 connection.sendall(piece)
@@ -103,30 +92,78 @@ def problem(answer: bytes) -> dict[str, object]:
     return parsed
 
 
+def ready(port: int) -> bool:
+    try:
+        reply = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=BOUND_S)
+    except httpx.TransportError:
+        return False
+    return reply.status_code == 200
+
+
+def until(state: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOUND_S
+    while not state():
+        assert time.monotonic() < deadline, "it did not come to this"
+        time.sleep(0.05)
+
+
 def alive(port: int) -> bool:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=30) as reply:
-        return bool(reply.status == 200)
+    """Tell whether it answers, once places of earlier connections are given back."""
+    until(lambda: ready(port))
+    return True
 
 
-def test_half_a_head_is_closed_with_408(served: tuple[int, object]) -> None:
-    port, _ = served
+def test_half_a_head_is_closed_with_408(listen: Callable[..., int]) -> None:
+    port = listen(header_timeout_s=1)
     started = time.monotonic()
     answer = talk(port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n")
     assert problem(answer)["code"] == "request-timeout"
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - started >= 3
+    assert time.monotonic() - started >= 1
     assert talk(port, b"").startswith(b"HTTP/1.1 408 ")
-    assert talk(port, *[b"\r\n"] * 8, pause_s=0.5).startswith(b"HTTP/1.1 408 ")
+    assert talk(port, *[b"\r\n"] * 8, pause_s=0.2).startswith(b"HTTP/1.1 408 ")
     assert alive(port)
 
 
-def test_a_body_in_drops_is_closed_with_408(served: tuple[int, object]) -> None:
-    port, _ = served
+def half_heads(port: int, count: int) -> list[bytes]:
+    """Send that many half heads, search beside them, and return what became of them."""
+    half = b"POST /search/audio2visual HTTP/1.1\r\nHost: localhost\r\n"
+    with ThreadPoolExecutor(count) as pool:
+        answers = [pool.submit(talk, port, half) for _ in range(count)]
+        while not all(answer.done() for answer in answers):
+            url = f"http://127.0.0.1:{port}/search/audio2visual?id=i00"
+            assert httpx.post(url, timeout=BOUND_S).status_code in (200, 408)
+        return [answer.result() for answer in answers]
+
+
+def test_a_hundred_half_heads_keep_nobody_out_and_leave_nothing(
+    listen: Callable[..., int],
+) -> None:
+    port = listen(header_timeout_s=3)
+    assert alive(port)
+    before = len(os.listdir("/proc/self/fd"))
+    answers = half_heads(port, 100)
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
+    until(lambda: len(os.listdir("/proc/self/fd")) <= before + 5)
+    assert alive(port)
+
+
+def test_a_server_without_a_deadline_for_heads_is_found_out(
+    listen: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DeadlineProtocol, "_watch_headers", lambda _: None)
+    monkeypatch.setattr("tests.service.test_serving.BOUND_S", 5)
+    with pytest.raises(TimeoutError):
+        talk(listen(header_timeout_s=1), b"GET / HTTP/1.1\r\n")
+
+
+def test_a_body_in_drops_is_closed_with_408(listen: Callable[..., int]) -> None:
+    port = listen(body_window_s=2)
     head = (
         b"POST /search/audio2visual HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: application/json\r\nContent-Length: 4000000\r\n\r\n"
     )
-    answer = talk(port, head, *[b" "] * 20, pause_s=0.2)
+    answer = talk(port, head, *[b" "] * 8, pause_s=0.2)
     assert problem(answer)["code"] == "request-timeout"
     assert alive(port)
 
@@ -154,6 +191,7 @@ def test_too_large_is_told_while_the_client_still_sends(served: tuple[int, objec
 
 def test_one_connection_too_many_is_told_to_come_back(served: tuple[int, object]) -> None:
     port, _ = served
+    assert alive(port)
     held = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
     try:
         answer = talk(port)
@@ -162,8 +200,26 @@ def test_one_connection_too_many_is_told_to_come_back(served: tuple[int, object]
     finally:
         for connection in held:
             connection.close()
-    time.sleep(0.5)
     assert alive(port)
+
+
+def test_a_process_out_of_files_serves_again_once_it_has_some(
+    served: tuple[int, subprocess.Popen[bytes]],
+) -> None:
+    port, process = served
+    assert alive(port)
+    open_files = len(os.listdir(f"/proc/{process.pid}/fd"))
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (open_files + 3, before[1]))
+    try:
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        until(lambda: len(os.listdir(f"/proc/{process.pid}/fd")) >= open_files + 3)
+        for connection in held:
+            connection.close()
+        assert alive(port)
+    finally:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+    assert process.poll() is None
 
 
 def test_keep_alive_serves_many_requests_on_one_connection(
@@ -187,11 +243,9 @@ def test_it_ends_at_a_word_in_spite_of_half_open_requests(
             b"POST /evaluate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
         )
         held.append(connection)
-    started = time.monotonic()
     process.send_signal(signal.SIGTERM)
     # uvicorn ends in order, then lets the signal have its way
-    assert process.wait(timeout=60) in (0, -signal.SIGTERM)
-    assert time.monotonic() - started < 10
+    assert process.wait(timeout=BOUND_S) in (0, -signal.SIGTERM)
     for connection in held:
         connection.close()
     assert process.stderr is not None
@@ -201,36 +255,46 @@ def test_it_ends_at_a_word_in_spite_of_half_open_requests(
     assert {"request_id", "method", "route", "status", "ms"} <= set(requests[0])
 
 
+def closed(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=BOUND_S).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+@pytest.mark.parametrize("in_time", [True, False])
 def test_what_is_under_way_at_the_end_is_answered(
-    collection: Any, decoder: Any, monkeypatch: pytest.MonkeyPatch
+    collection: Any, decoder: Any, monkeypatch: pytest.MonkeyPatch, in_time: bool
 ) -> None:
-    go, entered = threading.Event(), threading.Semaphore(0)
+    """By what it asked for if that is found in time, and by 503 if not."""
+    ended, entered, ports = threading.Event(), threading.Event(), []
     unhindered = ranking.search
 
     def slow(one: ranking.Search) -> Any:
-        entered.release()
-        if one.parameters.exact:  # one search that outlasts the time for the end
-            go.wait(30)
+        entered.set()
+        if in_time:
+            until(lambda: closed(ports[0]))
         else:
-            time.sleep(0.3)
+            assert ended.wait(BOUND_S)
         return unhindered(one)
 
-    monkeypatch.setattr("service.answering.search", slow)
     monkeypatch.setattr("service.gathering.search", slow)
-    settings = Settings(workers=2, port=0, shutdown_timeout_s=2)
+    settings = Settings(workers=2, port=0, shutdown_timeout_s=BOUND_S if in_time else 1)
     app = create_app(settings, collection, decoder)
-    with ThreadPoolExecutor(2) as clients:
+    with ThreadPoolExecutor(1) as client:
         with listening(app, settings) as port:
+            ports.append(port)
             url = f"http://127.0.0.1:{port}/search/audio2visual?id=i00"
-            late = clients.submit(httpx.post, f"{url}&exact=true", timeout=30)
-            soon = clients.submit(httpx.post, url, timeout=30)
-            for _ in range(2):
-                assert entered.acquire(timeout=30)
-            started = time.monotonic()
-        assert time.monotonic() - started < 10
-        go.set()
-        assert soon.result().status_code == 200
-        reply = late.result()
+            asked = client.submit(httpx.post, url, timeout=BOUND_S)
+            assert entered.wait(BOUND_S)
+        ended.set()
+        reply = asked.result()
+    if in_time:
+        assert reply.status_code == 200
+        return
     assert (reply.status_code, reply.json()["code"]) == (503, "shutting-down")
     assert int(reply.headers["retry-after"]) >= 1
 
@@ -253,7 +317,7 @@ def test_it_says_why_it_does_not_start(
         env=environment(**({"PORT": str(free_port())} | settings)),
         capture_output=True,
         text=True,
-        timeout=START_S,
+        timeout=BOUND_S,
         check=False,
     )
     assert ended.returncode == 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -178,7 +178,8 @@ def test_a_listener_that_was_reached_would_tell(
         caller.connect(each.getsockname()[:2])
         caller.send(b"x")
         callers.append(caller)
-    time.sleep(0.1)
+    for each in listeners.values():
+        assert select.select([each], [], [], 60)[0]
     assert hits(listeners) == list(listeners)
     for caller in callers:
         caller.close()

@@ -36,7 +36,7 @@ MARKS = (
 
 def ask(port: int, target: str) -> tuple[int, bytes]:
     """Send a request target as it is: a client library would tidy it up."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode("latin-1"))
         answer = b""

@@ -4,6 +4,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from training.class_logistic import deal, fit_class_logistic
+from training.class_map import Rotated
 
 
 def made(seed: int = 0, items: int = 60, dim: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +40,9 @@ def mean_eigenvalue(features: np.ndarray) -> float:
 @pytest.mark.parametrize("penalty", [0.003, 0.3])
 def test_scores_are_those_of_the_likeliest_map(penalty: float) -> None:
     features, labels = made()
-    found = fit_class_logistic(features, labels, np.arange(60), 3, penalties=[penalty])
+    found = fit_class_logistic(
+        Rotated.of(features), labels, np.arange(60), 3, penalties=[penalty]
+    )
     expected = optimum(features, labels, penalty * mean_eigenvalue(features))
     log_posterior = log_softmax(found.scores(features), axis=1)
     np.testing.assert_allclose(log_posterior, expected, atol=2e-3)
@@ -68,7 +71,9 @@ def of_unseen(
 def test_left_out_scores_are_those_of_fits_without_the_fold() -> None:
     features, labels = made()
     groups = np.repeat(np.arange(12), 5)
-    found = fit_class_logistic(features, labels, groups, 3, penalties=[1.0, 0.3, 0.1])
+    found = fit_class_logistic(
+        Rotated.of(features), labels, groups, 3, penalties=[1.0, 0.3, 0.1]
+    )
     amount = found.penalty * mean_eigenvalue(features)
     folds = deal(groups, labels)
     for fold in range(5):
@@ -81,9 +86,9 @@ def test_left_out_scores_are_those_of_fits_without_the_fold() -> None:
 def test_the_penalty_that_predicts_best_is_chosen() -> None:
     features, labels = made(dim=40)
     groups = np.arange(60)
-    chosen = fit_class_logistic(features, labels, groups, 3)
+    chosen = fit_class_logistic(Rotated.of(features), labels, groups, 3)
     alone = [
-        fit_class_logistic(features, labels, groups, 3, penalties=[penalty])
+        fit_class_logistic(Rotated.of(features), labels, groups, 3, penalties=[penalty])
         for penalty in (1.0, 0.1, 1e-3)
     ]
     assert len({one.loss for one in alone}) == 3
@@ -94,7 +99,9 @@ def test_items_not_judged_train_all_the_same() -> None:
     features, labels = made(items=200)
     judged = np.arange(0, 200, 2)
     groups = np.arange(200)
-    part = fit_class_logistic(features, labels, groups, 3, judged=judged, penalties=[0.1])
+    part = fit_class_logistic(
+        Rotated.of(features), labels, groups, 3, judged=judged, penalties=[0.1]
+    )
     amount = 0.1 * mean_eigenvalue(features[judged])
     expected = optimum(features, labels, amount)
     found = log_softmax(part.scores(features), axis=1)
@@ -116,6 +123,6 @@ def test_folds_keep_groups_whole_and_classes_even() -> None:
 def test_one_group_alone_cannot_be_left_out() -> None:
     features, labels = made()
     with pytest.raises(ValueError, match="one group alone"):
-        fit_class_logistic(features, labels, np.zeros(60, dtype=np.int64), 3)
+        fit_class_logistic(Rotated.of(features), labels, np.zeros(60, dtype=np.int64), 3)
     with pytest.raises(ValueError, match="no penalties"):
-        fit_class_logistic(features, labels, np.arange(60), 3, penalties=[])
+        fit_class_logistic(Rotated.of(features), labels, np.arange(60), 3, penalties=[])

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from training.class_map import Rotated
 from training.kernel_ridge import LEAST_FREEDOM, fit_class_ridge, likelihood_loss
 
 
@@ -38,7 +39,7 @@ def mean_eigenvalue(features: np.ndarray) -> float:
 def test_left_out_scores_are_those_of_refitting(per_group: int, penalty: float) -> None:
     features, labels = made()
     groups = np.arange(len(labels)) // per_group
-    ridge = fit_class_ridge(features, labels, groups, 3, penalties=[penalty])
+    ridge = fit_class_ridge(Rotated.of(features), labels, groups, 3, penalties=[penalty])
     amount = penalty * mean_eigenvalue(features)
     for group in np.unique(groups):
         held = groups == group
@@ -48,7 +49,7 @@ def test_left_out_scores_are_those_of_refitting(per_group: int, penalty: float) 
 
 def test_scores_are_those_of_ridge_regression() -> None:
     features, labels = made()
-    ridge = fit_class_ridge(features, labels, np.arange(40), 3, penalties=[0.3])
+    ridge = fit_class_ridge(Rotated.of(features), labels, np.arange(40), 3, penalties=[0.3])
     more = np.vstack([features, features[:1]])
     held = np.arange(41) == 40
     expected = by_refitting(
@@ -60,9 +61,9 @@ def test_scores_are_those_of_ridge_regression() -> None:
 def test_the_penalty_that_predicts_best_is_chosen() -> None:
     features, labels = made(items=60, dim=30)
     groups = np.arange(60)
-    chosen = fit_class_ridge(features, labels, groups, 3)
+    chosen = fit_class_ridge(Rotated.of(features), labels, groups, 3)
     alone = [
-        fit_class_ridge(features, labels, groups, 3, penalties=[penalty])
+        fit_class_ridge(Rotated.of(features), labels, groups, 3, penalties=[penalty])
         for penalty in (100.0, 1.0, 1e-2)
     ]
     assert chosen.loss <= min(one.loss for one in alone) + 1e-12
@@ -71,14 +72,16 @@ def test_the_penalty_that_predicts_best_is_chosen() -> None:
 
 def test_items_determined_by_their_own_labels_choose_no_penalty() -> None:
     features, labels = made(items=20, dim=200)
-    ridge = fit_class_ridge(features, labels, np.arange(20), 3, penalties=[10.0, 1e-9])
+    ridge = fit_class_ridge(
+        Rotated.of(features), labels, np.arange(20), 3, penalties=[10.0, 1e-9]
+    )
     assert ridge.penalty == 10.0
     assert np.linalg.norm(ridge.left_out - np.eye(3)[labels]) > LEAST_FREEDOM
 
 
 def test_loss_is_that_of_the_best_softmax() -> None:
     features, labels = made()
-    scores = fit_class_ridge(features, labels, np.arange(40), 3).left_out
+    scores = fit_class_ridge(Rotated.of(features), labels, np.arange(40), 3).left_out
 
     def by_hand(sharpness: float) -> float:
         p = softmax(sharpness * scores, axis=1)

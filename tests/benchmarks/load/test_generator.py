@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -128,21 +131,36 @@ def test_what_finds_no_connection_is_unsent_and_has_waited_all_the_time() -> Non
 
     with scripted(stuck) as server:
         outcome = drive(plan(server.port, connections=1, drain_s=0.0, grace_s=0.1))
-    assert outcome.statuses == {0: 1, 200: 3}
-    assert outcome.account()["unsent"] == 96
     never = ~outcome.sent
+    assert 96 <= outcome.account()["unsent"] == never.sum()  # 96 on a machine in time
+    assert len(outcome.number) == 100
     assert np.array_equal(
         outcome.latency_s[never], outcome.elapsed_s - outcome.due_s[never]
     )
     assert outcome.elapsed_s >= 0.6
 
 
-def test_a_closed_loop_asks_again_only_once_answered() -> None:
-    with scripted(lambda _: OK) as server:
-        outcome = drive(plan(server.port, connections=3, due_s=None, seconds=0.2))
+def test_a_closed_loop_asks_again_only_once_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together, looks = threading.Barrier(3), count()
+
+    def reply(number: int) -> bytes:
+        if number < 3:  # none is answered before all have asked
+            together.wait(60)
+        return OK
+
+    def now_s() -> float:
+        """The time is over once thirty have asked."""
+        return 1e-6 * next(looks) + (len(server.bodies) >= 30)
+
+    clock = SimpleNamespace(perf_counter=now_s, process_time=time.process_time)
+    monkeypatch.setattr("benchmarks.load.generator.time", clock)
+    with scripted(reply) as server:
+        outcome = drive(plan(server.port, connections=3, due_s=None))
     assert outcome.statuses == {200: len(server.bodies)}
     assert server.connections == 3
-    assert len(outcome.number) > 3
+    assert len(outcome.number) >= 30
     times = np.concatenate([outcome.sent_s, outcome.done_s])
     steps = np.repeat([1, -1], len(outcome.number))
     assert np.cumsum(steps[np.argsort(times, kind="stable")]).max() == 3

@@ -54,7 +54,7 @@ def answer(
     for message in messages:
         message(theirs)
     theirs.close()
-    return receive_clip(ours, job(request), time.monotonic() + 5)
+    return receive_clip(ours, job(request), time.monotonic() + 120)
 
 
 def block(array: np.ndarray) -> Say:

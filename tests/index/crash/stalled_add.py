@@ -1,4 +1,4 @@
-"""Serves a directory until some of a source is added as a job, then stands still."""
+"""Adds some of a source, as a job of a service or by itself, then stands still."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from index.operations import Receipt
 from index.work import ADD, CollectionJobs, add_params
 
 if __name__ == "__main__":
-    data, source, hold, stored = sys.argv[1:]
+    data, source, hold, stored, how = sys.argv[1:]
     submit = adding._submit
     acknowledged = 0
 
@@ -30,6 +30,8 @@ if __name__ == "__main__":
         return done
 
     adding._submit = then_stall
+    if how == "alone":
+        adding.add(Path(data), Path(source), workers=1)
     jobs = CollectionJobs(Collection.open(Path(data), write=True, reserve_bytes=0))
     jobs.start(ADD, add_params(Path(source)))
     threading.Event().wait()

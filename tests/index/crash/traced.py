@@ -1,4 +1,4 @@
-"""A short run of writes and a compaction in a data directory, for strace to look at."""
+"""Writes, a compaction and a change of the model, for strace to look at."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
+from index.beside import beside_id
+from index.changing import MODEL, switch
 from index.collection import Collection
 from index.operations import Delete, Operation, Receipt
+from index.task import Task
 from tests.index.crash.workload import operation_of
 
 if __name__ == "__main__":
@@ -35,3 +38,10 @@ if __name__ == "__main__":
         write(collection, Delete(ids=["i3", "clip04"]))
         collection.compact()
         write(collection, operation_of("last", 1, source))
+        with_media = [i.id for i in collection.view.items.values() if i.media_sha256]
+        write(collection, Delete(ids=with_media))  # the bundles embed no media
+        params = {MODEL: beside_id(data), "partial": True}
+        task = Task(params=params, note=lambda *_: None, cancelled=bool, stopped=bool)
+        changed: list[Collection] = []
+        switch(collection, task, changed.append)
+        write(changed[0], operation_of("after", 1, source))

@@ -23,6 +23,7 @@ from crossmodal.embeddings import Embeddings, normalize
 CLIENTS, IDS_PER_CLIENT, DIM = 4, 10, 8
 MODALITIES = ("audio", "visual")
 CLIP_CLIENT = 0  # uploads clips now and then, so that children are at work
+CLIPS_EVERY = 5
 
 # version of an item, None while it is not stored
 Version = int | None
@@ -37,7 +38,7 @@ def vectors_of(item_id: str, version: int, modality: str) -> Embeddings:
 
 def is_clip(item_id: str, version: int) -> bool:
     """Tell whether a version is a clip, with media in place of vectors."""
-    return item_id.startswith(f"{CLIP_CLIENT}-") and version % 5 == 0
+    return item_id.startswith(f"{CLIP_CLIENT}-") and version % CLIPS_EVERY == 0
 
 
 def clip_of(item_id: str, version: int) -> bytes:
@@ -54,10 +55,14 @@ def clip_of(item_id: str, version: int) -> bytes:
 
 @dataclass(frozen=True)
 class Step:
-    """One request: the versions that it brings ids to, under its key."""
+    """One request: the versions that it brings ids to, under its key.
+
+    ``model`` is what the client says has made its vectors, if it says so.
+    """
 
     key: str
     versions: dict[str, Version]
+    model: str | None = None
 
 
 @dataclass
@@ -68,6 +73,8 @@ class History:
     pending: dict[int, Step] = field(default_factory=dict)
     # whether what a pending request asks for is there; None where that tells nothing
     visible: dict[str, bool | None] = field(default_factory=dict)
+    # what made the vectors of an id's version, where it was said
+    made_by: dict[tuple[str, int], str] = field(default_factory=dict)
     last_seq: int = 0
     acknowledged: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -77,6 +84,15 @@ class History:
         self.pending[client] = step
         for item_id, version in step.versions.items():
             self.possible.setdefault(item_id, {None}).add(version)
+            if step.model is not None and version is not None:
+                self.made_by[item_id, version] = step.model
+
+    def refused(self, client: int, step: Step) -> None:
+        """Take note that a request is not done, if it was not before it came again."""
+        self.visible.pop(step.key, None)
+        for item_id, version in step.versions.items():
+            self.possible[item_id] = self.possible[item_id] - {version} or {version}
+        del self.pending[client]
 
     def told(self, client: int, step: Step, reply: httpx.Response) -> None:
         """Take note of an acknowledgment: from now on one state is."""
@@ -103,10 +119,23 @@ class Client(threading.Thread):
     """Sends one request after the other; ends when the service does."""
 
     def __init__(
-        self, number: int, url: str, history: History, lock: threading.Lock, seed: int
+        self,
+        number: int,
+        url: str,
+        history: History,
+        lock: threading.Lock,
+        seed: int,
+        *,
+        names_model: bool = False,
     ) -> None:
-        """Prepare a client that first sends again what it does not know the end of."""
+        """Prepare a client that first sends again what it does not know the end of.
+
+        One that names the model says of all vectors that the model served when it asked
+        has made them; in place of vectors of the clips' client it sends clips alone.
+        """
         super().__init__(daemon=True)
+        self._names_model = names_model
+        self._model: str | None = None
         self._number = number
         self._url = url
         self._history = history
@@ -121,14 +150,16 @@ class Client(threading.Thread):
         with self._lock:
             step = self._history.pending.get(self._number)
         count = 0
-        with httpx.Client(base_url=self._url, timeout=60) as http:
+        with httpx.Client(base_url=self._url, timeout=240) as http:
             while not self.stop.is_set():
                 again = step is not None
-                step = step or self._next(count)
-                if not again:
-                    with self._lock:
-                        self._history.sent(self._number, step)
                 try:
+                    if self._names_model and self._model is None:
+                        self._model = served_model(http)
+                    step = step or self._next(count)
+                    if not again:
+                        with self._lock:
+                            self._history.sent(self._number, step)
                     reply = send(http, step)
                 except httpx.TransportError:
                     return
@@ -136,6 +167,11 @@ class Client(threading.Thread):
                 if reply.status_code in (429, 503):
                     time.sleep(0.05)
                     continue  # nobody knows whether it was done: again, under its key
+                if reply.status_code == 409 and reply.json()["code"] == "model-mismatch":
+                    with self._lock:
+                        self._history.refused(self._number, step)
+                    step, count, self._model = None, count + 1, None
+                    continue
                 with self._lock:
                     if reply.status_code not in (200, 201, 404):
                         self._history.wrong.append(f"{step}: {reply.text[:300]}")
@@ -151,10 +187,19 @@ class Client(threading.Thread):
         versions: dict[str, Version] = {
             item_id: None if deletes else rng.randrange(1, 10**6) for item_id in ids
         }
+        if self._names_model and self._number == CLIP_CLIENT:
+            versions = {i: v and CLIPS_EVERY * v for i, v in versions.items()}
         clips = [i for i, v in versions.items() if v is not None and is_clip(i, v)]
         if clips:
             versions = {clips[0]: versions[clips[0]]}
-        return Step(f"{self._seed}-{self._number}-{count}", versions)
+        vectors = not deletes and not clips
+        model = self._model if vectors else None
+        return Step(f"{self._seed}-{self._number}-{count}", versions, model)
+
+
+def served_model(http: httpx.Client) -> str:
+    """Return the id of the model that a service says it serves."""
+    return str(http.get("/collection").json()["model"]["id"])
 
 
 def send(http: httpx.Client, step: Step) -> httpx.Response:
@@ -165,9 +210,9 @@ def send(http: httpx.Client, step: Step) -> httpx.Response:
         if len(ids) == 1:
             return http.delete(f"/items/{ids[0]}", headers=headers)
         return http.post("/items/delete", json={"ids": ids}, headers=headers)
-    if len(ids) > 1:
+    if len(ids) > 1 or step.model is not None:
         items = [{"id": i, **body_of(i, v)} for i, v in step.versions.items() if v]
-        body = {"items": items, "replace": True}
+        body = {"items": items, "replace": True, "model": step.model}
         return http.post("/items", json=body, headers=headers)
     ((item_id, version),) = step.versions.items()
     assert version is not None

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
 import numpy as np
 
+from crossmodal.embeddings import Embeddings
 from tests.service.kills.clients import (
     MODALITIES,
     History,
     Version,
     clip_of,
     is_clip,
+    served_model,
     vectors_of,
 )
 
+EmbedClip = Callable[[str, bytes], Embeddings]
+
 
 def examine(
-    url: str, history: History, base: Mapping[str, Any]
+    url: str,
+    history: History,
+    base: Mapping[str, Any],
+    embed_clip: EmbedClip | None = None,
 ) -> tuple[list[str], dict[str, Version]]:
     """Return what is wrong with what a service holds, and the version of each id.
 
@@ -27,8 +35,9 @@ def examine(
         url: The service, to which nobody writes.
         history: What it was told.
         base: The items that it held from the beginning, as it told them then.
+        embed_clip: Embeds a clip by the model of an id, to look at clips' vectors too.
     """
-    with httpx.Client(base_url=url, timeout=60) as http:
+    with httpx.Client(base_url=url, timeout=240) as http:
         items = dict(stored(http))
         wrong = [
             f"{i} of the beginning is gone or changed"
@@ -51,9 +60,19 @@ def examine(
         seq = http.get("/collection").json()["view_seq"]
         if seq < history.last_seq:
             wrong.append(f"the view is of {seq}, {history.last_seq} was acknowledged")
-        wrong += _vectors(http, found)
+        model = served_model(http)
+        shown = {i: _modalities(i, v, history, model) for i, v in found.items()}
+        wrong += [
+            f"{i} is searched by {items[i]['modalities']}, expected {list(expected)}"
+            for i, expected in shown.items()
+            if sorted(items[i]["modalities"]) != list(expected)
+        ]
+        whole = {i: v for i, v in found.items() if len(shown[i]) == len(MODALITIES)}
+        wrong += _vectors(http, whole)
         wrong += _media(http, found)
         wrong += _galleries(http, sorted([*base, *found]), items)
+        if embed_clip is not None:
+            wrong += _clips(http, found, partial(embed_clip, model))
     return wrong, found
 
 
@@ -66,6 +85,16 @@ def stored(http: httpx.Client) -> Iterator[tuple[str, dict[str, Any]]]:
         for item in page["items"]:
             yield item["id"], item
         cursor = page["next_cursor"]
+
+
+def _modalities(
+    item_id: str, version: Version, history: History, model: str
+) -> Sequence[str]:
+    """Return where an item is to be found while a model is served."""
+    if version is None or is_clip(item_id, version):
+        return MODALITIES[:1]
+    made_by = history.made_by.get((item_id, version), model)
+    return MODALITIES if made_by == model else ()
 
 
 def _vectors(http: httpx.Client, found: Mapping[str, Version]) -> Iterator[str]:
@@ -109,6 +138,20 @@ def _media(http: httpx.Client, found: Mapping[str, Version]) -> Iterator[str]:
                 yield f"{item_id} has media that were never sent"
         elif reply.status_code != 200 or reply.content != clip_of(item_id, version):
             yield f"{item_id} has lost its media"
+
+
+def _clips(
+    http: httpx.Client, found: Mapping[str, Version], embed: Callable[[bytes], Embeddings]
+) -> Iterator[str]:
+    """Compare the vector of each clip with what the model served makes of it."""
+    body = {"vector": [1.0, *[0.0] * 7], "k": 1000, "with_vector": True}
+    reply = http.post("/search/visual2audio", json=body).json()
+    vectors = {hit["id"]: hit["vector"] for hit in reply["results"]}
+    for item_id, version in found.items():
+        if version is not None and is_clip(item_id, version) and item_id in vectors:
+            expected = embed(clip_of(item_id, version))
+            if not np.allclose(vectors[item_id], expected, atol=1e-5):
+                yield f"the vector of {item_id} is not what the model makes of the clip"
 
 
 def _galleries(

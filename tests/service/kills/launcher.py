@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from crossmodal.media.confinement import LIBC, ON_LINUX, PR_SET_PDEATHSIG
-from index import writer
+from crossmodal.media.limits import MediaLimits
+from index import reembedding, writer
 from index.collection import Collection
 from index.group import Submission
 from index.operations import ItemResult, Receipt, Status
 from index.view import View
 from index.view_builder import ViewBuilder
-from service import __main__
+from service import __main__, runtime
 from service.routes import writes
 
 
@@ -65,11 +66,18 @@ def lack_a_write() -> None:
     ViewBuilder.advance = late  # type: ignore[method-assign]
 
 
+def switch_without_vectors() -> None:
+    """Let the bundle beside be served before everything is embedded by it."""
+    reembedding.Reembedding.catch_up = lambda *_: []  # type: ignore[method-assign]
+    reembedding.Reembedding.finish = lambda *_: None  # type: ignore[method-assign]
+
+
 MUTANTS: Mapping[str, Callable[[], None]] = {
     "": lambda: None,
     "answer before commit": answer_before_commit,
     "forget keys": forget_keys,
     "views lack a write": lack_a_write,
+    "switch without the vectors": switch_without_vectors,
 }
 
 
@@ -85,6 +93,8 @@ if __name__ == "__main__":
     mutant, data = sys.argv[1:]
     if ON_LINUX:  # a test that is killed leaves no service behind
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # decoding is held to its processor time, not to what else the machine does
+    runtime.MediaLimits = partial(MediaLimits, wall_s=600.0)  # type: ignore
     MUTANTS[mutant]()
     reached = partial(hold, Path(data).parent)
     Collection.open = partial(Collection.open, reached=reached)  # type: ignore

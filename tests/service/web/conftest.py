@@ -30,6 +30,7 @@ from starlette.staticfiles import StaticFiles
 from tests.service.web.fake_service import FakeService
 
 WEB = Path(__file__).resolve().parents[3] / "service" / "web"
+BOUND_MS = 120_000  # for what hangs: the machine may be shared
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -112,7 +113,7 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self._server.force_exit = self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(120)
 
     async def _answer(self, request: Request) -> Response:
         assert self.service is not None
@@ -175,7 +176,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(reason)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
-        expect.set_options(timeout=40_000)
+        expect.set_options(timeout=BOUND_MS)
         yield browser
         browser.close()
 
@@ -194,7 +195,7 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
             **{"viewport": {"width": 1280, "height": 900}} | options
         )
         contexts.append(context)
-        context.set_default_timeout(40_000)
+        context.set_default_timeout(BOUND_MS)
         fresh = context.new_page()
         fresh.on("pageerror", lambda error: errors.append(str(error)))
         fresh.on(
