@@ -80,7 +80,7 @@ image-check: $(VENV)/installed-dev   ## lint the Dockerfiles, check the compose 
 # The suites whose length a variable sets; `make test` runs a few rounds of each.
 LONG := tests/index tests/service/test_kills.py tests/service/test_consistency.py \
         tests/service/test_disconnects.py tests/service/test_openapi_fuzz.py \
-        tests/service/test_corpus.py tests/service/test_leaks.py
+        tests/service/test_corpus.py tests/service/test_leaks.py tests/service/test_idempotency.py
 
 nightly: CRASH_ROUNDS ?= 200
 nightly: FUZZ_EXAMPLES ?= 500
@@ -91,7 +91,7 @@ nightly: $(VENV)/installed-dev   ## kills, consistency, fuzzing and hostile inpu
 	OMP_NUM_THREADS=1 EARSHOT_CI=1 EARSHOT_CRASH_ROUNDS=$(CRASH_ROUNDS) \
 	  EARSHOT_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) EARSHOT_CONSISTENCY_S=$(CONSISTENCY_S) \
 	  EARSHOT_DISCONNECTS=1000 EARSHOT_CORPUS_LIMITS=real EARSHOT_DAMAGE_ROUNDS=$(DAMAGE_ROUNDS) \
-	  EARSHOT_LEAK_REPLIES=10000 \
+	  EARSHOT_LEAK_REPLIES=10000 EARSHOT_KEY_ROUNDS=300 \
 	  EARSHOT_STATE_EXAMPLES=$(STATE_EXAMPLES) EARSHOT_STATE_STEPS=60 \
 	  $(RUN) -m pytest -q $(LONG)
 

@@ -18,8 +18,8 @@ from crossmodal.metrics.card import evaluate
 from training.data import TrainingData, class_names, training_data
 from training.datasets.shapes import SHAPES
 from training.demo.features import Difficulty, make_features
-from training.selection import fit_method
-from training.validation import Embedded, embed
+from training.protocol.selection import fit_method
+from training.protocol.validation import Embedded, embed
 
 ITEMS, LANDMARKS = 3_750, 1_000  # of the items 3,000 train, 750 test
 SETTINGS = {"k": "9", "gamma": "1", "ridge": "0.001"}

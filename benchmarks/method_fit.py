@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.evaluation import peak_memory_mb
 from crossmodal.features import read_features
-from training.evaluate import evaluate_run
+from training.protocol.evaluate import evaluate_run
 from training.run import FitRequest, fit
 
 HEADLINE = "mean_average_precision"

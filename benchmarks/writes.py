@@ -23,8 +23,8 @@ from benchmarks.vector_collection import vector_collection
 from crossmodal.embeddings import normalize
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Put
+from index.storage.new_items import NewItem, NewVector
+from index.writing.operations import Delete, Put
 
 ITEMS, DIM, K = 20_000, 512, 10
 CLIENTS = (1, 16, 64)

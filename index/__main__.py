@@ -10,15 +10,13 @@ import typer
 
 from crossmodal import console
 from crossmodal.console import Format
-from index import changing_commands
 from index.add import add as add_to_collection
 from index.add import check_bundle
 from index.backup import back_up
 from index.build import build as build_collection
 from index.collection import Collection
-from index.compaction import CompactionPolicy
-from index.following import have_done
-from index.kinds import AUTO
+from index.galleries.kinds import AUTO
+from index.jobs.following import have_done
 from index.options import (
     Data,
     FeaturesOption,
@@ -32,9 +30,11 @@ from index.options import (
     base_settings,
 )
 from index.printing import in_words, print_added, print_table
-from index.sourcing import EVERY_SPLIT
+from index.sources.sourcing import EVERY_SPLIT
 from index.verify import verify as verify_collection
+from index.versions import commands as changing_commands
 from index.work import ADD, add_params
+from index.writing.compaction import CompactionPolicy
 
 app = typer.Typer(
     help="Build, describe and check data directories.",

@@ -11,12 +11,9 @@ from pathlib import Path
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchError
 from index.collection import BUNDLE, Collection
-from index.compaction import CompactionPolicy
-from index.kinds import BaseSettings
-from index.new_items import NewItem
-from index.operations import Put, Receipt, Status
-from index.source_media import Skipped
-from index.sourcing import (
+from index.galleries.kinds import BaseSettings
+from index.sources.source_media import Skipped
+from index.sources.sourcing import (
     EVERY_SPLIT,
     STORED,
     Progress,
@@ -25,6 +22,9 @@ from index.sourcing import (
     known_features,
     silent,
 )
+from index.storage.new_items import NewItem
+from index.writing.compaction import CompactionPolicy
+from index.writing.operations import Put, Receipt, Status
 
 _UNDER_WAY = 256  # items submitted and not yet acknowledged
 

@@ -18,11 +18,17 @@ from pathlib import Path
 from crossmodal.bundle import Bundle
 from crossmodal.durable import sha256_file, sync_directory, write_json
 from crossmodal.errors import CollectionError, CollectionLockedError
-from index.beside import copy_beside
 from index.collection import BUNDLE, MEDIA, STAGING
-from index.database import DATABASE, last_seq, open_beside_writer, open_database, snapshot
-from index.lock import DirectoryLock
-from index.media import MediaFiles
+from index.storage.database import (
+    DATABASE,
+    last_seq,
+    open_beside_writer,
+    open_database,
+    snapshot,
+)
+from index.storage.lock import DirectoryLock
+from index.storage.media import MediaFiles
+from index.versions.beside import copy_beside
 
 BACKUP = "backup.json"
 FORMAT = 1

@@ -14,17 +14,11 @@ from crossmodal.bundle import MANIFEST, Bundle
 from crossmodal.durable import sync_directory, write_bytes
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.modality import Modality
-from index.bases import make_galleries
 from index.collection import BUNDLE, MEDIA, STAGING, model_of
-from index.database import DATABASE
-from index.kinds import BaseSettings
-from index.loading import read_vectors
-from index.lock import LOCK, DirectoryLock
-from index.manifest import publish
-from index.media import MediaFiles
-from index.new_items import NewItem
-from index.source_media import Skipped
-from index.sourcing import (
+from index.galleries.bases import make_galleries
+from index.galleries.kinds import BaseSettings
+from index.sources.source_media import Skipped
+from index.sources.sourcing import (
     EVERY_SPLIT,
     Progress,
     Sourcing,
@@ -33,8 +27,14 @@ from index.sourcing import (
     known_features,
     silent,
 )
-from index.store import Store
-from index.write_path import INDEX
+from index.storage.database import DATABASE
+from index.storage.lock import LOCK, DirectoryLock
+from index.storage.media import MediaFiles
+from index.storage.new_items import NewItem
+from index.storage.store import Store
+from index.views.loading import read_vectors
+from index.views.manifest import publish
+from index.writing.write_path import INDEX
 
 ITEMS_PER_COMMIT = 256
 

@@ -14,21 +14,21 @@ from typing import Any
 from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.modality import Modality
-from index.beside import beside_id, change_over, settle
-from index.compaction import CompactionPolicy
-from index.database import DATABASE
-from index.job import Job
-from index.kinds import BaseSettings
-from index.loading import Model, load
-from index.lock import DirectoryLock
-from index.manifest import IndexManifest
-from index.media import MediaFiles, media_type
-from index.new_items import check_item
-from index.operations import Idempotency, Operation, Put, Receipt
-from index.store import Store
-from index.transaction import Transaction
-from index.view import View
-from index.write_path import INDEX, RESERVE_BYTES, Served, WritePath, WriteSettings
+from index.galleries.kinds import BaseSettings
+from index.storage.database import DATABASE
+from index.storage.job import Job
+from index.storage.lock import DirectoryLock
+from index.storage.media import MediaFiles, media_type
+from index.storage.new_items import check_item
+from index.storage.store import Store
+from index.storage.transaction import Transaction
+from index.versions.beside import beside_id, change_over, settle
+from index.views.loading import Model, load
+from index.views.manifest import IndexManifest
+from index.views.view import View
+from index.writing.compaction import CompactionPolicy
+from index.writing.operations import Idempotency, Operation, Put, Receipt
+from index.writing.write_path import INDEX, RESERVE_BYTES, Served, WritePath, WriteSettings
 
 BUNDLE, MEDIA, STAGING = "bundle", "media", "staging"
 RECALL_TOLERANCE = 0.01  # below what was measured when a base was made

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from crossmodal.console import Format
-from index.kinds import AUTO, KINDS, BaseSettings
+from index.galleries.kinds import AUTO, KINDS, BaseSettings
 
 Data = Annotated[Path, typer.Argument(metavar="DIR", help="Data directory.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]

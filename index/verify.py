@@ -13,13 +13,13 @@ from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, CrossmodalError
 from crossmodal.modality import Modality
 from index.collection import BUNDLE, MEDIA, STAGING, Collection, model_of
-from index.database import DATABASE
-from index.lock import DirectoryLock
-from index.manifest import CURRENT, IndexManifest, read_base, read_manifest
-from index.media import MediaFiles
-from index.store import Store
-from index.view import View
-from index.write_path import INDEX
+from index.storage.database import DATABASE
+from index.storage.lock import DirectoryLock
+from index.storage.media import MediaFiles
+from index.storage.store import Store
+from index.views.manifest import CURRENT, IndexManifest, read_base, read_manifest
+from index.views.view import View
+from index.writing.write_path import INDEX
 
 RECALL_AT = 10
 QUERIES = 100

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 
 from crossmodal.errors import CrossmodalError
 from index.add import add_to
-from index.beside import beside_id
-from index.changing import MODEL, discard, give_up, reembed, switch
 from index.collection import Collection
-from index.job import Job
-from index.jobs import Jobs, Work
-from index.orders import Order, OrderWatch
-from index.reasons import reason, without_paths
-from index.sourcing import EVERY_SPLIT
-from index.task import Task
+from index.jobs.orders import Order, OrderWatch
+from index.jobs.queue import Jobs, Work
+from index.jobs.reasons import reason, without_paths
+from index.jobs.task import Task
+from index.sources.sourcing import EVERY_SPLIT
+from index.storage.job import Job
+from index.versions.beside import beside_id
+from index.versions.changing import MODEL, discard, give_up, reembed, switch
 
 COMPACT, ADD = "compact", "add"
 REEMBED, SWITCH, DISCARD = "reembed", "switch", "discard"

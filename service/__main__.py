@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from crossmodal.errors import CrossmodalError
-from service.keys import Role, new_key
+from service.access.keys import Role, new_key
 from service.memory import keep_little
 from service.settings import read_settings
 from service.threads import use_one_thread_per_call
@@ -48,8 +48,8 @@ def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     keep_little()
     # only now what takes half a second to load
     from service.app import create_app
-    from service.logs import configure_logging
     from service.serving import run
+    from service.watching.logs import configure_logging
 
     configure_logging(settings.log_level)
     raise typer.Exit(run(create_app(settings), settings))
@@ -68,8 +68,8 @@ def doctor(
     ] = False,
 ) -> None:
     """Say what is wrong with this installation, data directory or bundle."""
-    from service.doctor import examine
-    from service.findings import print_findings
+    from service.examination.doctor import examine
+    from service.examination.findings import print_findings
 
     if not print_findings(examine(data, recover=recover)):
         raise typer.Exit(1)

@@ -12,11 +12,10 @@ from fastapi.openapi.utils import get_openapi
 
 from crossmodal.media.decoder import Decoder
 from index.collection import Collection
-from service import documentation, item_documentation, schemas
-from service.cors import Cors
-from service.envelope import Envelope
-from service.handlers import add_handlers
-from service.judging import EvaluationRequest
+from service.access.cors import Cors
+from service.http.envelope import Envelope
+from service.http.handlers import add_handlers
+from service.openapi import documentation, item_documentation, schemas
 from service.routes import (
     batch,
     embed,
@@ -36,6 +35,7 @@ from service.routes import (
 from service.routes.jobs import JobRequest
 from service.routes.page import add_page
 from service.runtime import Runtime
+from service.searching.judging import EvaluationRequest
 from service.settings import Settings, read_settings
 from service.version import VERSION
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 from starlette.types import Scope
 
-from service.addresses import caller_address, is_loopback
-from service.keys import Role, key_of
-from service.origins import check_page
+from service.access.addresses import caller_address, is_loopback
+from service.access.keys import Role, key_of
+from service.access.origins import check_page
+from service.access.rates import Rates
 from service.problems import ProblemError
-from service.rates import Rates
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

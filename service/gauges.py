@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from index.shelf import Shelf
+from index.collection import Collection
+from index.views.shelf import Shelf
+from service.http.admission import Lane
 from service.version import VERSION
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
+from service.watching.readiness import Readiness
 
 Samples = Iterable[tuple[str, float]]
 
@@ -21,18 +21,31 @@ Samples = Iterable[tuple[str, float]]
 class Gauges(Collector):
     """Yields the state of one application; nothing is kept between scrapes."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        """Watch a runtime."""
-        self._runtime = runtime
+    def __init__(
+        self,
+        readiness: Readiness,
+        lanes: Sequence[Lane],
+        data: Path | None,
+        collection: Callable[[], Collection],
+    ) -> None:
+        """Watch an application.
+
+        Args:
+            readiness: Whether it can do its work.
+            lanes: Its queues.
+            data: The data directory.
+            collection: Returns what is served, once it is opened.
+        """
+        self._readiness = readiness
+        self._lanes = lanes
+        self._data = data
+        self._collection = collection
 
     def collect(self) -> Iterator[Metric]:
         """Yield every gauge that has a value now."""
-        runtime = self._runtime
-        yield _gauge("earshot_ready", "1 if /readyz answers 200.", runtime.readiness.ready)
-        yield _gauge(
-            "earshot_reasons", "Reasons /readyz gives.", len(runtime.readiness.reasons)
-        )
-        lanes = runtime.lanes
+        readiness, lanes = self._readiness, self._lanes
+        yield _gauge("earshot_ready", "1 if /readyz answers 200.", readiness.ready)
+        yield _gauge("earshot_reasons", "Reasons /readyz gives.", len(readiness.reasons))
         yield _labelled(
             "earshot_places",
             "Places of a queue.",
@@ -51,18 +64,17 @@ class Gauges(Collector):
         for lane in lanes:
             refused.add_metric([lane.name], lane.refused)
         yield refused
-        if runtime.readiness.opened:
+        if readiness.opened:
             yield from self._index()
-        data = runtime.settings.data
-        if data is not None and data.is_dir():
+        if self._data is not None and self._data.is_dir():
             yield _gauge(
                 "earshot_data_free_bytes",
                 "Bytes free where the data directory is.",
-                shutil.disk_usage(data).free,
+                shutil.disk_usage(self._data).free,
             )
 
     def _index(self) -> Iterator[Metric]:
-        collection = self._runtime.collection
+        collection = self._collection()
         view = collection.view
         if collection.writable:
             yield _gauge(

@@ -14,22 +14,22 @@ from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchErr
 from crossmodal.media.decoder import Decoder
 from crossmodal.media.limits import MediaLimits
 from index.collection import Collection
-from index.compaction import CompactionPolicy
-from index.jobs import Jobs
-from index.view import View
+from index.jobs.queue import Jobs
+from index.views.view import View
 from index.work import CollectionJobs
-from service import logs
-from service.admission import Lane
-from service.gathering import Gathering
+from index.writing.compaction import CompactionPolicy
+from service.access.rates import Rates
 from service.gauges import Gauges
+from service.http.admission import Lane
 from service.memory import give_back
-from service.presentation import MediaFields
 from service.problems import DETAILS, ProblemError
-from service.rates import Rates
-from service.readiness import Readiness
+from service.searching.gathering import Gathering
+from service.searching.presentation import MediaFields
 from service.settings import Settings
-from service.telemetry import Telemetry
-from service.warmup import warm_up
+from service.watching import logs
+from service.watching.readiness import Readiness
+from service.watching.telemetry import Telemetry
+from service.watching.warmup import warm_up
 
 Result = TypeVar("Result")
 
@@ -79,7 +79,9 @@ class Runtime:
         self._batching = ThreadPoolExecutor(1, thread_name_prefix="batch")
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="evaluate")
         self._opening: asyncio.Task[None] | None = None
-        self.telemetry.registry.register(Gauges(self))
+        self.telemetry.registry.register(
+            Gauges(self.readiness, self.lanes, settings.data, lambda: self.collection)
+        )
 
     @property
     def lanes(self) -> tuple[Lane, ...]:

@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from crossmodal.errors import CollectionLockedError, ModelMismatchError
-from service.deadlines import protocol_with
+from service.http.deadlines import protocol_with
 from service.settings import Settings
 
 FAILED, LOCKED = 1, 3

@@ -13,10 +13,10 @@ from pydantic_settings import BaseSettings as FromEnvironment
 from pydantic_settings import SettingsConfigDict
 
 from crossmodal.errors import ConfigError
-from index.kinds import AUTO, KINDS, BaseSettings
-from service.addresses import Network, is_loopback, parse_networks
-from service.keys import Key, parse_keys
-from service.origins import parse_origins
+from index.galleries.kinds import AUTO, KINDS, BaseSettings
+from service.access.addresses import Network, is_loopback, parse_networks
+from service.access.keys import Key, parse_keys
+from service.access.origins import parse_origins
 
 KIB, MIB = 1024, 1024 * 1024
 PREFIX = "EARSHOT_"

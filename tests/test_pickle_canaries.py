@@ -21,7 +21,7 @@ from crossmodal.features import FeaturesFile, read_features, table, write_featur
 from crossmodal.modality import Modality
 from index.build import build
 from index.collection import Collection
-from service.arrays import parse_npy
+from service.http.arrays import parse_npy
 from service.problems import ProblemError
 from training.run import CHECKPOINT, FitRequest, Run, fit
 

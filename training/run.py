@@ -26,15 +26,15 @@ from crossmodal.faults import naming
 from crossmodal.features import FeaturesFile
 from crossmodal.frontends.frontend import FrontEndSpec, parse_spec
 from crossmodal.modality import Direction, Modality, parse_direction, parse_modality
-from training.checkpoints import Checkpoints
 from training.checks import check_scored, check_training_file
 from training.data import class_names, training_data
 from training.environment import environment
 from training.export import example, graph_of
+from training.fitting.checkpoints import Checkpoints
 from training.methods.catalog import METHODS, method_named
 from training.methods.method import MethodCard, Problem
-from training.selection import Fitted, check_items, fit_method, restore
-from training.splits import with_validation
+from training.protocol.selection import Fitted, check_items, fit_method, restore
+from training.protocol.splits import with_validation
 
 CONFIG, CHECKPOINT, EPOCHS = "config.json", "checkpoint.safetensors", "metrics.jsonl"
 PARTIAL = "partial"  # what an interrupted fit goes on from

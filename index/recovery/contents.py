@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, TypeGuard
 
 from crossmodal.errors import DataError
 from crossmodal.items import check_item_id
-from index.job import Job
-from index.new_items import VECTOR_TYPE
-from index.operations import Receipt
 from index.recovery.pages import Pages
 from index.recovery.records import Record, records
+from index.storage.job import Job
+from index.storage.new_items import VECTOR_TYPE
+from index.writing.operations import Receipt
 
 _MOST = 1 << 53  # of numbers, dates and seconds
 

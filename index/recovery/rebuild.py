@@ -17,18 +17,18 @@ from typing import Any
 from crossmodal.durable import sync_directory, write_json
 from crossmodal.errors import CollectionError, DamagedDatabaseError
 from index.collection import STAGING
-from index.database import DATABASE, create_database, open_database
-from index.lock import DirectoryLock
-from index.manifest import read_base, read_manifest
-from index.new_items import VECTOR_TYPE
-from index.operations import Receipt
 from index.recovery.contents import Contents, read_contents
 from index.recovery.pages import Content, Pages
 from index.recovery.whole import Bases, Salvage, whole_items
-from index.store import Store
-from index.transaction import translated
-from index.wal import WRITING
-from index.write_path import INDEX
+from index.storage.database import DATABASE, create_database, open_database
+from index.storage.lock import DirectoryLock
+from index.storage.new_items import VECTOR_TYPE
+from index.storage.store import Store
+from index.storage.transaction import translated
+from index.storage.wal import WRITING
+from index.views.manifest import read_base, read_manifest
+from index.writing.operations import Receipt
+from index.writing.write_path import INDEX
 
 RECOVERED, REPORT = DATABASE + ".recovered", "recovery.json"
 ASIDE = "damaged-"

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
-from index.gallery import Gallery
-from index.new_items import VECTOR_TYPE
+from index.galleries.gallery import Gallery
 from index.recovery.contents import Contents, ItemFound, Place
+from index.storage.new_items import VECTOR_TYPE
 
 
 class WholeItem(NamedTuple):

@@ -6,13 +6,13 @@ import time
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from service import documentation, schemas
-from service.batches import BatchRequest, answer_batch
-from service.bodies import JSON, check_body, parse_json, read_body
 from service.dependencies import READ, runtime
-from service.envelope import REQUEST_ID
-from service.parameters import parse_parameters
-from service.presentation import json_response
+from service.http.bodies import JSON, check_body, parse_json, read_body
+from service.http.envelope import REQUEST_ID
+from service.openapi import documentation, schemas
+from service.searching.batches import BatchRequest, answer_batch
+from service.searching.parameters import parse_parameters
+from service.searching.presentation import json_response
 
 router = APIRouter(tags=["search"])
 

@@ -8,14 +8,14 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from crossmodal.modality import Direction
-from index.changing import MODEL
 from index.collection import Collection
-from index.versions import Role, versions
+from index.versions.changing import MODEL
+from index.versions.listing import Role, versions
 from index.work import REEMBED, SWITCH
-from service import documentation, schemas
 from service.dependencies import READ, runtime
-from service.presentation import index_fields, json_response
+from service.openapi import documentation, schemas
 from service.runtime import Runtime
+from service.searching.presentation import index_fields, json_response
 
 BUILDING = (REEMBED, SWITCH)
 

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from crossmodal.errors import ModalityError
 from crossmodal.modality import parse_modality
-from service import documentation, schemas
 from service.dependencies import READ, runtime
-from service.parameters import ClipParameters
-from service.presentation import json_response, query_fields
-from service.queries import embed_query, is_upload, read_query
-from service.telemetry import QUERY_STAGES
+from service.openapi import documentation, schemas
+from service.searching.parameters import ClipParameters
+from service.searching.presentation import json_response, query_fields
+from service.searching.queries import embed_query, is_upload, read_query
+from service.watching.telemetry import QUERY_STAGES
 
 router = APIRouter(tags=["embed"])
 

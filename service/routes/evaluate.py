@@ -7,15 +7,15 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from index.view import View
-from service import documentation
-from service.bodies import JSON, check_body, parse_json, read_body
+from index.views.view import View
 from service.dependencies import READ, runtime
-from service.evaluation_schemas import EvaluationReply
-from service.judging import EvaluationRequest, judge, report_fields
-from service.parameters import validate
-from service.presentation import index_fields, json_response
+from service.http.bodies import JSON, check_body, parse_json, read_body
+from service.openapi import documentation
+from service.openapi.evaluation_schemas import EvaluationReply
 from service.runtime import Runtime
+from service.searching.judging import EvaluationRequest, judge, report_fields
+from service.searching.parameters import validate
+from service.searching.presentation import index_fields, json_response
 
 router = APIRouter(tags=["evaluate"])
 

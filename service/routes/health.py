@@ -11,18 +11,20 @@ from fastapi import APIRouter, Depends, Request, Response
 from crossmodal.bundle import BUNDLE_FORMAT
 from crossmodal.media.ffmpeg import ffmpeg_version
 from crossmodal.modality import Modality
-from index.database import sqlite_version
-from service import documentation, schemas
+from index.storage.database import sqlite_version
 from service.dependencies import READ, runtime
-from service.presentation import JSON_TYPE, index_fields
+from service.openapi import documentation, schemas
 from service.problems import FieldProblem, ProblemError
+from service.searching.presentation import JSON_TYPE, index_fields
 from service.threads import THREAD_VARIABLES
 from service.version import VERSION
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", response_model=None, responses={200: {"model": schemas.Alive}})
+@router.get(
+    "/livez", response_model=None, responses=documentation.responses(schemas.Alive, ())
+)
 async def alive() -> Response:
     """Answer as long as the process does."""
     return Response(b'{"status":"alive"}', media_type=JSON_TYPE)

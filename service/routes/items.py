@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from service import documentation, schemas
 from service.dependencies import READ, runtime
-from service.parameters import PageParameters, parse_parameters
-from service.presentation import item_fields, json_response
+from service.openapi import documentation, schemas
+from service.searching.parameters import PageParameters, parse_parameters
+from service.searching.presentation import item_fields, json_response
 
 router = APIRouter(tags=["collection"], dependencies=[Depends(READ)])
 

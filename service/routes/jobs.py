@@ -8,16 +8,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field, model_validator
 
 from crossmodal.errors import UnknownJobError
-from index.job import Job
-from index.jobs import Jobs
+from index.jobs.queue import Jobs
+from index.storage.job import Job
 from index.work import SWITCH
-from service import documentation, schemas
-from service.bodies import JSON, check_body, parse_json, read_body
 from service.dependencies import ADMIN, READ, runtime
-from service.parameters import Strict, validate
-from service.presentation import json_response
+from service.http.bodies import JSON, check_body, parse_json, read_body
+from service.openapi import documentation, schemas
 from service.problems import ProblemError
 from service.runtime import Runtime
+from service.searching.parameters import Strict, validate
+from service.searching.presentation import json_response
 
 router = APIRouter(tags=["jobs"])
 

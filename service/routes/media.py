@@ -13,10 +13,10 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from crossmodal.errors import CollectionError
-from service import documentation
 from service.dependencies import READ, runtime
+from service.http.ranges import ByteRange, parse_range
+from service.openapi import documentation
 from service.problems import DETAILS, ProblemError
-from service.ranges import ByteRange, parse_range
 
 CHUNK = 256 * 1024
 NOTHING = ByteRange(0, -1)

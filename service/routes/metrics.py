@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service import documentation
 from service.dependencies import READ, runtime
+from service.openapi import documentation
 
 router = APIRouter(tags=["health"], dependencies=[Depends(READ)])
 

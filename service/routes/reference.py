@@ -13,7 +13,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from service.dependencies import READ
-from service.presentation import JSON_TYPE
+from service.searching.presentation import JSON_TYPE
 
 router = APIRouter(dependencies=[Depends(READ)], include_in_schema=False)
 

@@ -6,13 +6,13 @@ import time
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from service import documentation, schemas
-from service.answering import answer, answer_search, ask, reply, served_direction
 from service.dependencies import READ, runtime
-from service.parameters import SearchParameters
-from service.presentation import json_response
-from service.queries import is_upload, read_query
+from service.openapi import documentation, schemas
 from service.routes.direct import DirectRoute
+from service.searching.answering import answer, answer_search, ask, reply, served_direction
+from service.searching.parameters import SearchParameters
+from service.searching.presentation import json_response
+from service.searching.queries import is_upload, read_query
 
 router = APIRouter(tags=["search"], route_class=DirectRoute)
 MOST_HITS = 100  # more take longer to find and to describe than the event loop may wait

@@ -13,20 +13,20 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from crossmodal.errors import UnknownItemError
 from crossmodal.items import ITEM_ID
-from index.operations import Delete, Receipt, Status
-from service import documentation, item_documentation, schemas
-from service.bodies import JSON, MULTIPART, check_body, parse_json, read_body
-from service.clips import ClipFields, NewClipFields, read_clip, read_clip_item
-from service.deletions import DeletionRequest
+from index.writing.operations import MOST_BY_FILTER, Delete, Receipt, Status
 from service.dependencies import WRITE, runtime
-from service.idempotency import idempotency, idempotency_key
-from service.new_items import IngestRequest, ItemFields, read_item
-from service.parameters import parse_parameters, validate
-from service.presentation import json_response
+from service.http.bodies import JSON, MULTIPART, check_body, parse_json, read_body
+from service.openapi import documentation, item_documentation, schemas
 from service.problems import invalid_field
-from service.queries import is_upload
 from service.runtime import Runtime
-from service.writing import (
+from service.searching.parameters import parse_parameters, validate
+from service.searching.presentation import json_response
+from service.searching.queries import is_upload
+from service.storing.clips import ClipFields, NewClipFields, read_clip, read_clip_item
+from service.storing.deletions import DeletionRequest
+from service.storing.idempotency import idempotency, idempotency_key
+from service.storing.new_items import IngestRequest, ItemFields, read_item
+from service.storing.writing import (
     Submitted,
     acknowledged,
     item_fields,
@@ -141,9 +141,10 @@ async def delete_item(request: Request) -> Response:
     summary="Delete items by their ids or by a filter",
 )
 async def delete_items(request: Request) -> Response:
-    """Delete up to 256 items by id, or all that a filter admits, in one step.
+    """Delete up to 256 items by id, or up to 1,000 that a filter admits, in one step.
 
-    Each is `deleted`, or was `missing`.
+    Each is `deleted`, or was `missing`. `more` says that a filter may admit others: ask
+    again, with another idempotency key, until it is false.
     """
     service = runtime(request)
     collection = writable(service)
@@ -161,7 +162,9 @@ async def delete_items(request: Request) -> Response:
         written = await acknowledged(service, service.writing(work))
     results = [result_fields(result) for result in written.receipt.results]
     deleted = sum(result["status"] == Status.DELETED for result in results)
-    return _reply(request, {"items": results, "deleted": deleted}, written.receipt)
+    more = deleted >= MOST_BY_FILTER
+    fields = {"items": results, "deleted": deleted, "more": more}
+    return _reply(request, fields, written.receipt)
 
 
 async def _items(request: Request, service: Runtime, key: str | None) -> Submitted:

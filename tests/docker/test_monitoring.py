@@ -15,7 +15,7 @@ from service.app import create_app
 from service.gauges import Gauges
 from service.problems import STATUS
 from service.settings import Settings
-from service.telemetry import STAGES
+from service.watching.telemetry import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "docker" / "monitoring"
@@ -161,7 +161,10 @@ def test_every_file_mounted_is_there() -> None:
 
 
 def test_what_has_no_value_is_left_out_before_the_collection_is_open() -> None:
-    app = create_app(Settings())
-    names = {metric.name for metric in Gauges(app.state.runtime).collect()}
+    runtime = create_app(Settings()).state.runtime
+    gauges = Gauges(
+        runtime.readiness, runtime.lanes, runtime.settings.data, lambda: runtime.collection
+    )
+    names = {metric.name for metric in gauges.collect()}
     assert "earshot_ready" in names
     assert not names & {"earshot_view_seq", "earshot_data_free_bytes"}

@@ -26,8 +26,8 @@ from benchmarks.server import free_port
 from crossmodal.features import FeaturesFile, table, write_features
 from crossmodal.modality import Modality
 from index.build import build
+from service.openapi.schemas import ProblemReply
 from service.problems import STATUS
-from service.schemas import ProblemReply
 
 ROOT = Path(__file__).resolve().parents[2]
 PROXY = ROOT / "docker" / "proxy" / "nginx.conf"

@@ -17,10 +17,10 @@ from crossmodal.errors import BundleError, CollectionError
 from crossmodal.modality import Modality
 from index.backup import BACKUP, back_up
 from index.collection import Collection
-from index.database import DATABASE
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Put
+from index.storage.database import DATABASE
+from index.storage.new_items import NewItem, NewVector
 from index.verify import verify
+from index.writing.operations import Delete, Put
 
 SECONDS = 120  # a bound for what hangs, not for what is slow
 

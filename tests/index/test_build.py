@@ -24,7 +24,7 @@ from crossmodal.items import Segment
 from crossmodal.modality import Modality
 from index.build import build
 from index.collection import Collection
-from index.source_media import Skipped
+from index.sources.source_media import Skipped
 
 AUDIO, VISUAL, TEXT = Modality.AUDIO, Modality.VISUAL, Modality.TEXT
 

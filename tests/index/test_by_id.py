@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from crossmodal.modality import Modality
-from index.by_id import ItemsById, NumbersById
-from index.item_map import ItemMap
-from index.items import StoredItem
-from index.rows import Rows
+from index.views.by_id import ItemsById, NumbersById
+from index.views.item_map import ItemMap
+from index.views.items import StoredItem
+from index.views.rows import Rows
 
 STRANGE = ["", "A", "a", "a0", "a00", "é", "Ω", "\U0001f50a", "\uffff", "zz"]
 

@@ -16,19 +16,19 @@ from crossmodal.frontends.catalog import create_frontend
 from crossmodal.modality import Modality
 from index.add import add, add_to
 from index.backup import back_up
-from index.beside import BESIDE, open_beside, settle
 from index.build import build
-from index.changing import LAST, switch
 from index.collection import Collection
-from index.job import Job, JobState
-from index.jobs import Jobs
-from index.laying import lay_beside
-from index.manifest import read_manifest
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Put
-from index.task import Task
+from index.jobs.queue import Jobs
+from index.jobs.task import Task
+from index.storage.job import Job, JobState
+from index.storage.new_items import NewItem, NewVector
 from index.verify import verify
+from index.versions.beside import BESIDE, open_beside, settle
+from index.versions.changing import LAST, switch
+from index.versions.laying import lay_beside
+from index.views.manifest import read_manifest
 from index.work import REEMBED, SWITCH, CollectionJobs
+from index.writing.operations import Delete, Put
 from tests.index.test_jobs import ended
 from tests.index.tones import write_tones
 

@@ -13,9 +13,9 @@ import pytest
 
 from crossmodal.frontends.catalog import create_frontend
 from index.build import build
-from index.here import do_here
-from index.laying import lay_beside
-from index.sourcing import silent
+from index.sources.sourcing import silent
+from index.versions.here import do_here
+from index.versions.laying import lay_beside
 from index.work import ADD, REEMBED
 from tests.index.crash.changes import LAY, POINTS
 from tests.index.test_crashes import POINTS as CRASHES

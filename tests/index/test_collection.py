@@ -22,8 +22,8 @@ from crossmodal.errors import (
 )
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.new_items import NewItem, NewVector
-from index.store import Store
+from index.storage.new_items import NewItem, NewVector
+from index.storage.store import Store
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 QUERIES = np.eye(3, 8, dtype=np.float32)

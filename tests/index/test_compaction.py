@@ -15,9 +15,9 @@ from crossmodal.embeddings import normalize
 from crossmodal.errors import CollectionError, ConfigError
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.compaction import CompactionPolicy
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Operation, Put
+from index.storage.new_items import NewItem, NewVector
+from index.writing.compaction import CompactionPolicy
+from index.writing.operations import Delete, Operation, Put
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 QUERIES = normalize(np.random.default_rng(9).standard_normal((5, 8)))
@@ -165,7 +165,7 @@ def test_a_compaction_that_cannot_write_leaves_all_as_it_was(
         write(collection, put("a"))
         before = answers(collection), shape(collection)
         with monkeypatch.context() as patch:
-            patch.setattr("index.manifest.write_parts", no_space)
+            patch.setattr("index.views.manifest.write_parts", no_space)
             with pytest.raises(OSError, match="No space left"):
                 collection.compact()
         write(collection, put("b"), Delete(ids=["b"]))

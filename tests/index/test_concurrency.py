@@ -17,10 +17,10 @@ import pytest
 from crossmodal.embeddings import Embeddings, normalize
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.compaction import CompactionPolicy
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Operation, Put, Receipt
-from index.view import View
+from index.storage.new_items import NewItem, NewVector
+from index.views.view import View
+from index.writing.compaction import CompactionPolicy
+from index.writing.operations import Delete, Operation, Put, Receipt
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 RUN_S = float(os.environ.get("EARSHOT_CONCURRENT_SECONDS", "4"))

@@ -13,8 +13,8 @@ from crossmodal.embeddings import normalize
 from crossmodal.errors import CollectionError
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.new_items import NewItem, NewVector
-from index.operations import Put
+from index.storage.new_items import NewItem, NewVector
+from index.writing.operations import Put
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 QUERIES = normalize(np.random.default_rng(2).standard_normal((4, 8)))

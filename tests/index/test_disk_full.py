@@ -18,8 +18,8 @@ import pytest
 from crossmodal.errors import StorageFullError, WritingFailedError
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Idempotency, Operation, Put, Receipt
+from index.storage.new_items import NewItem, NewVector
+from index.writing.operations import Delete, Idempotency, Operation, Put, Receipt
 
 AUDIO = Modality.AUDIO
 QUERY = np.eye(1, 8, dtype=np.float32)
@@ -102,7 +102,7 @@ def test_media_that_do_not_fit_are_refused_before_anything_is_written(
 
     with Collection.open(data, write=True) as collection:
         with monkeypatch.context() as patch:
-            patch.setattr("index.media.os.fsync", no_space)
+            patch.setattr("index.storage.media.os.fsync", no_space)
             with pytest.raises(StorageFullError, match="media were not kept"):
                 collection.submit(put("a", media=sound))
         assert list((data / "staging").iterdir()) == []
@@ -126,7 +126,7 @@ class Failing(sqlite3.Connection):
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> type[Failing]:
     connect = partial(sqlite3.connect, factory=Failing)
-    monkeypatch.setattr("index.database.sqlite3.connect", connect)
+    monkeypatch.setattr("index.storage.database.sqlite3.connect", connect)
     monkeypatch.setattr(Failing, "broken", "")
     return Failing
 
@@ -167,7 +167,7 @@ def test_while_syncs_fail_writes_are_refused_searches_go_on_and_then_writes_too(
 def test_writing_is_tried_again_while_nobody_asks_for_it(
     data: Path, failing: type[Failing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.writer.RETRY_S", 0.01)
+    monkeypatch.setattr("index.writing.writer.RETRY_S", 0.01)
     with Collection.open(data, write=True) as collection:
         failing.broken = "COMMIT"
         with pytest.raises(WritingFailedError):
@@ -179,7 +179,7 @@ def test_writing_is_tried_again_while_nobody_asks_for_it(
 def test_a_checkpoint_that_fails_stops_writing_until_one_does_not(
     data: Path, failing: type[Failing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.writer.CHECKPOINT_BYTES", 0)
+    monkeypatch.setattr("index.writing.writer.CHECKPOINT_BYTES", 0)
     with Collection.open(data, write=True) as collection:
         failing.broken = "PRAGMA wal_checkpoint"
         write(collection, put("a"))

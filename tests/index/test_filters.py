@@ -12,10 +12,10 @@ import pytest
 from crossmodal.embeddings import normalize
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.filters import Clause, Filter
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Put
-from index.view import View
+from index.storage.new_items import NewItem, NewVector
+from index.views.filters import Clause, Filter
+from index.views.view import View
+from index.writing.operations import Delete, Put
 
 AUDIO = Modality.AUDIO
 QUERIES = normalize(np.random.default_rng(4).standard_normal((6, 8)))

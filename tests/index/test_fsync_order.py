@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from index.laying import lay_beside
+from index.versions.laying import lay_beside
 
 ROOT = Path(__file__).parents[2]
 WRITES = ("write", "pwrite64", "writev", "pwritev", "ftruncate")

@@ -10,16 +10,16 @@ import pytest
 from crossmodal.embeddings import Embeddings, normalize
 from crossmodal.errors import CollectionError, ConfigError
 from crossmodal.modality import Modality
-from index.bases import NumberedVectors, make_galleries, recall_of
 from index.collection import Collection
-from index.compaction import CompactionPolicy
-from index.filters import Clause, Filter
-from index.flat import FlatGallery
-from index.hnsw import HnswGallery
-from index.kinds import BaseSettings
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Put
+from index.galleries.bases import NumberedVectors, make_galleries, recall_of
+from index.galleries.flat import FlatGallery
+from index.galleries.hnsw import HnswGallery
+from index.galleries.kinds import BaseSettings
+from index.storage.new_items import NewItem, NewVector
 from index.verify import verify
+from index.views.filters import Clause, Filter
+from index.writing.compaction import CompactionPolicy
+from index.writing.operations import Delete, Put
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 SECONDS = 120
@@ -106,7 +106,7 @@ def test_the_kind_follows_from_count_memory_and_recall(
     hard = normalize(np.random.default_rng(6).standard_normal((3000, 256)))
     hopeless = {AUDIO: NumberedVectors(np.arange(3000), hard)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("index.hnsw.SEARCH_WIDTHS", (1,))
+        patch.setattr("index.galleries.hnsw.SEARCH_WIDTHS", (1,))
         settings = BaseSettings(flat_up_to=0, recall=1.0)
         assert make_galleries(hopeless, settings)[AUDIO].kind == "flat"
     assert "it is not used" in caplog.text

@@ -16,17 +16,17 @@ from crossmodal.durable import write_json
 from crossmodal.embeddings import Embeddings, normalize
 from crossmodal.errors import CollectionError, ConfigError
 from crossmodal.modality import Modality
-from index.bases import NumberedVectors, make_galleries, recall_of
 from index.collection import Collection
-from index.compaction import CompactionPolicy
-from index.filters import Clause, Filter
-from index.hnsw import HnswGallery
-from index.ivf import IvfGallery, list_count
-from index.kinds import FLAT, HNSW, IVF, BaseSettings, choose_kind, size_bytes
-from index.manifest import publish, read_base, read_manifest
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Put
+from index.galleries.bases import NumberedVectors, make_galleries, recall_of
+from index.galleries.hnsw import HnswGallery
+from index.galleries.ivf import IvfGallery, list_count
+from index.galleries.kinds import FLAT, HNSW, IVF, BaseSettings, choose_kind, size_bytes
+from index.storage.new_items import NewItem, NewVector
 from index.verify import verify
+from index.views.filters import Clause, Filter
+from index.views.manifest import publish, read_base, read_manifest
+from index.writing.compaction import CompactionPolicy
+from index.writing.operations import Delete, Put
 
 ROOT = Path(__file__).parents[2]
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
@@ -227,9 +227,9 @@ from pathlib import Path
 import numpy as np
 from crossmodal.embeddings import normalize
 from crossmodal.modality import Modality
-from index.bases import NumberedVectors, make_galleries
-from index.kinds import BaseSettings
-from index.manifest import publish
+from index.galleries.bases import NumberedVectors, make_galleries
+from index.galleries.kinds import BaseSettings
+from index.views.manifest import publish
 
 rng = np.random.default_rng(0)
 vectors = np.empty((50_000, 256), dtype=np.float32)

@@ -13,12 +13,12 @@ import pytest
 
 from crossmodal.errors import CollectionError, ConfigError, UnknownJobError
 from index.collection import Collection
-from index.database import DATABASE
-from index.job import Job, JobState
-from index.jobs import MOST_ATTEMPTS, MOST_KEPT, Jobs, Work
-from index.reasons import reason, without_paths
-from index.store import Store
-from index.task import Task
+from index.jobs.queue import MOST_ATTEMPTS, MOST_KEPT, Jobs, Work
+from index.jobs.reasons import reason, without_paths
+from index.jobs.task import Task
+from index.storage.database import DATABASE
+from index.storage.job import Job, JobState
+from index.storage.store import Store
 from index.work import CollectionJobs
 
 SECONDS = 120  # a bound for what hangs, not for what is slow

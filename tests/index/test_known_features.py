@@ -16,7 +16,7 @@ from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
 from index.build import build
 from index.collection import Collection
-from index.known_features import KnownFeatures
+from index.sources.known_features import KnownFeatures
 
 AUDIO = Modality.AUDIO
 LOGMEL = create_frontend("logmel")

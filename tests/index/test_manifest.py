@@ -13,9 +13,9 @@ from crossmodal.durable import write_json
 from crossmodal.embeddings import normalize
 from crossmodal.errors import CollectionError
 from crossmodal.modality import Modality
-from index import manifest as module
-from index.flat import FlatGallery
-from index.manifest import publish, quarantine, read_base, read_manifest
+from index.galleries.flat import FlatGallery
+from index.views import manifest as module
+from index.views.manifest import publish, quarantine, read_base, read_manifest
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import CollectionError
-from index.media import UNKNOWN_TYPE, MediaFiles, media_type
+from index.storage.media import UNKNOWN_TYPE, MediaFiles, media_type
 
 
 @pytest.fixture

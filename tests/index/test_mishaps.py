@@ -14,8 +14,8 @@ import pytest
 from crossmodal.errors import CollectionError
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Idempotency, Operation, Put, Receipt
+from index.storage.new_items import NewItem, NewVector
+from index.writing.operations import Delete, Idempotency, Operation, Put, Receipt
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 QUERIES = np.eye(3, 8, dtype=np.float32)
@@ -70,7 +70,7 @@ def jump(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write while the clock goes back and forth by days, and look at what is there."""
     now = SimpleNamespace(time_s=1.8e9)
     clock = SimpleNamespace(time=lambda: now.time_s)
-    monkeypatch.setattr("index.group.time", clock)
+    monkeypatch.setattr("index.writing.group.time", clock)
     with Collection.open(data, write=True) as collection:
         seqs = [write(collection, put("first"), key="k").seq]
         for days in (-1, 2, -3, 4):
@@ -97,6 +97,6 @@ def test_a_clock_that_jumps_loses_nothing_and_does_nothing_twice(
 def test_a_writer_that_forgets_keys_when_the_clock_goes_back_is_found_out(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.group.KEY_LIFETIME_S", -2 * DAY_S)
+    monkeypatch.setattr("index.writing.group.KEY_LIFETIME_S", -2 * DAY_S)
     with pytest.raises(AssertionError, match="replayed"):
         jump(data, monkeypatch)

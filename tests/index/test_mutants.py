@@ -38,7 +38,7 @@ CHANGE = (
 FSYNC = "test_fsync_order.py::test_nothing_is_acknowledged_or_renamed_before_it_is_synced"
 MUTANTS = {
     "acknowledged before the commit": Mutant(
-        "index/writer.py",
+        "index/writing/writer.py",
         '                self._reached("before commit")\n',
         "                for one, receipt in zip(group, receipts):\n"
         "                    one.done.set_result(receipt)\n"
@@ -47,19 +47,22 @@ MUTANTS = {
         f"{CRASH}[a write]",
     ),
     "commits are not synced": Mutant(
-        "index/database.py", '"synchronous = FULL"', '"synchronous = NORMAL"', FSYNC
+        "index/storage/database.py", '"synchronous = FULL"', '"synchronous = NORMAL"', FSYNC
     ),
     "nothing is synced": Mutant(
-        "index/database.py", '"synchronous = FULL"', '"synchronous = OFF"', FSYNC
+        "index/storage/database.py", '"synchronous = FULL"', '"synchronous = OFF"', FSYNC
     ),
     "a rename without a sync of the directory": Mutant(
         "crossmodal/durable.py", "    sync_directory(path.parent)\n", "", FSYNC
     ),
     "media renamed without a sync of the directory": Mutant(
-        "index/media.py", "        sync_directory(target.parent)\n", "", FSYNC
+        "index/storage/media.py", "        sync_directory(target.parent)\n", "", FSYNC
     ),
     "an exchange without a sync of the directories": Mutant(
-        "index/exchange.py", "        sync_directory(directory)\n", "        pass\n", FSYNC
+        "index/storage/exchange.py",
+        "        sync_directory(directory)\n",
+        "        pass\n",
+        FSYNC,
     ),
     "index files that do not follow their bundle": Mutant(
         "index/collection.py",
@@ -68,21 +71,21 @@ MUTANTS = {
         f"{CHANGE}[switch]",
     ),
     "exchanged before the last are embedded": Mutant(
-        "index/reembedding.py",
+        "index/versions/reembedding.py",
         "        if rows:\n            fresh",
         "        if len(rows) > most:\n            fresh",
         "test_changing.py::"
         "test_what_comes_in_the_last_moment_is_embedded_before_the_change",
     ),
     "CURRENT is written in place": Mutant(
-        "index/manifest.py",
+        "index/views/manifest.py",
         "    write_json(directory / CURRENT, asdict(manifest))\n",
         '    with (directory / CURRENT).open("wb") as file:\n'
         "        file.write(json.dumps(asdict(manifest)).encode())\n",
         f"{CRASH}[a file]",
     ),
     "CURRENT before its bases": Mutant(
-        "index/manifest.py",
+        "index/views/manifest.py",
         "    bases = {}\n    for modality",
         "    early = describe(galleries, seq=seq, model_id=model_id)\n"
         "    write_json(directory / CURRENT, asdict(early))\n"
@@ -90,89 +93,89 @@ MUTANTS = {
         f"{CRASH}[a compaction]",
     ),
     "a replay that leaves one out": Mutant(
-        "index/loading.py",
+        "index/views/loading.py",
         "found.seqs, manifest.seq, side",
         "found.seqs, manifest.seq + 1, side",
         "test_writing.py::"
         "test_what_was_acknowledged_is_found_and_is_the_same_after_reopening",
     ),
     "a deletion is not logged": Mutant(
-        "index/transaction.py",
+        "index/storage/transaction.py",
         "execute(\"INSERT INTO log VALUES (?, 'delete', ?)\", (self.seq, item_id))",
         "pass",
         "test_writing.py::test_a_deleted_item_is_gone_wherever_it_was_and_stays_gone",
     ),
     "a deletion is not written": Mutant(
-        "index/transaction.py",
+        "index/storage/transaction.py",
         '        execute("DELETE FROM items WHERE id = ?", (item_id,))\n',
         "",
         f"{CRASH}[a write]",
     ),
     "the sha256 is not looked at": Mutant(
-        "index/manifest.py",
+        "index/views/manifest.py",
         "    if hashlib.sha256(raw.data).hexdigest() != base.sha256:\n",
         "    if len(raw) != base.bytes:\n",
         "test_damage.py::test_every_flip_and_cut_of_a_base_is_noticed",
     ),
     "fewer lists are looked into than were measured": Mutant(
-        "index/manifest.py",
+        "index/views/manifest.py",
         "        search_width=gallery.search_width,\n",
         "        search_width=gallery.search_width and 1,\n",
         "test_ivf.py::test_fewer_lists_than_were_measured_are_caught_by_the_recorded_recall",
     ),
     "published after the acknowledgment": Mutant(
-        "index/writer.py",
+        "index/writing/writer.py",
         "        self._publish(view)\n",
         "        threading.Timer(0.02, self._publish, [view]).start()\n",
         "test_concurrency.py::"
         "test_what_was_acknowledged_is_found_at_once_and_what_was_deleted_never_again",
     ),
     "a view is changed in place": Mutant(
-        "index/tail.py",
+        "index/views/tail.py",
         "            live = self._live[:size].copy()\n",
         "            live = self._live[:size]\n",
         "test_writing.py::test_a_view_taken_before_a_write_never_changes",
     ),
     "a base is changed in place": Mutant(
-        "index/shelf.py",
+        "index/views/shelf.py",
         "        live = self.live.copy()\n",
         "        live = self.live\n",
         "test_concurrency.py::test_every_answer_is_that_of_the_items_up_to_its_view_seq",
     ),
     "the deleted are not left out": Mutant(
-        "index/shelf.py",
+        "index/views/shelf.py",
         "(self.seqs[rows] == seqs) & self.live[rows]",
         "self.seqs[rows] == seqs",
         "test_concurrency.py::test_every_answer_is_that_of_the_items_up_to_its_view_seq",
     ),
     "ties by raw score": Mutant(
-        "index/ranking.py",
+        "index/views/ranking.py",
         "-np.round(exact_scores(shelf.vectors(rows), query), DECIMALS)",
         "-exact_scores(shelf.vectors(rows), query)",
         "test_ranking.py::test_search_equals_brute_force_with_duplicates_and_ties",
     ),
     "an idempotency reply of its own transaction": Mutant(
-        "index/group.py",
+        "index/writing/group.py",
         "        transaction.keep_reply(idempotency.key, reply, now + KEY_LIFETIME_S)\n",
         "        pass\n",
         "test_writing.py::"
         "test_one_key_and_request_are_written_once_however_often_they_come",
     ),
     "what changed during a compaction is forgotten": Mutant(
-        "index/view_builder.py",
+        "index/views/view_builder.py",
         "self._since.update(latest)",
         "self._since.update({})",
         "test_compaction.py::"
         "test_what_is_written_during_a_compaction_is_neither_lost_nor_doubled",
     ),
     "a lost log is taken for an empty one": Mutant(
-        "index/database.py",
+        "index/storage/database.py",
         "    check_log_is_there(path)\n",
         "",
         "test_wal.py::test_a_log_that_is_missing_is_missed",
     ),
     "a broken log is taken for a short one": Mutant(
-        "index/wal.py",
+        "index/storage/wal.py",
         "    if commits > 1:\n",
         "    if commits > 1_000_000:\n",
         "test_wal.py::test_a_flip_in_the_log_is_seen_or_costs_nothing",
@@ -211,45 +214,52 @@ MUTANTS = {
         "test_what_two_rows_tell_differently_costs_the_items_they_are_of",
     ),
     "a refusal that eats the log": Mutant(
-        "index/database.py",
+        "index/storage/database.py",
         'closing(_connect(path, "ro" + immutable))',
         'closing(_connect(path, "rw"))',
         "test_recovery.py::test_a_damaged_log_costs_what_stood_in_the_damage_at_most",
     ),
     "a failure of the disk is for good": Mutant(
-        "index/writer.py",
+        "index/writing/writer.py",
         "            if self._failed is not None and not self._mend():\n",
         "            if self._failed is not None:\n",
         "test_disk_full.py::"
         "test_while_syncs_fail_writes_are_refused_searches_go_on_and_then_writes_too",
     ),
     "media of what was not written are hidden": Mutant(
-        "index/writer.py",
+        "index/writing/writer.py",
         "            self._media.hide(shown)\n",
         "            self._media.hide(draft.shown)\n",
         "test_disk_full.py::"
         "test_what_does_not_fit_takes_no_media_from_items_that_show_them",
     ),
+    "a filter that deletes without a bound": Mutant(
+        "index/writing/group.py",
+        "        ids = heapq.nsmallest(MOST_BY_FILTER, found)\n",
+        "        ids = sorted(found)\n",
+        "test_writing.py::"
+        "test_deletion_by_filter_takes_so_many_at_most_and_the_rest_when_asked_again",
+    ),
     "a full disk ends the writer": Mutant(
-        "index/writer.py",
+        "index/writing/writer.py",
         "        except StorageFullError:  # nothing was written, and the next may fit\n",
         "        except ZeroDivisionError:\n",
         "test_disk_full.py::test_a_full_database_costs_the_group_and_nothing_else",
     ),
     "the reserve is not looked at": Mutant(
-        "index/group.py",
+        "index/writing/group.py",
         "    if not roomy and puts:\n",
         "    if roomy is None and puts:\n",
         "test_disk_full.py::test_below_the_reserve_only_deletions_are_written",
     ),
     "a filter is judged without the tail": Mutant(
-        "index/view.py",
+        "index/views/view.py",
         "known = [shelf.only(ids) for shelf in self._shelves(gallery)]",
         "known = [shelf.only(ids) for shelf in self._shelves(gallery)[:1]]",
         "test_filters.py::test_a_filtered_search_is_brute_force_over_what_is_admitted",
     ),
     "media go while another item shows them": Mutant(
-        "index/media.py",
+        "index/storage/media.py",
         "self._claims[sha256] <= 0 and self._shown[sha256] <= 0",
         "self._claims[sha256] <= 0",
         "test_writing.py::test_media_live_as_long_as_an_item_shows_them",

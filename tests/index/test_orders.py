@@ -15,9 +15,9 @@ import pytest
 
 from crossmodal.errors import CollectionError, CollectionLockedError
 from index.add import add
-from index.following import have_done
-from index.job import JobState
-from index.orders import ORDERS, place_order, read_orders
+from index.jobs.following import have_done
+from index.jobs.orders import ORDERS, place_order, read_orders
+from index.storage.job import JobState
 from index.work import ADD, add_params
 from tests.index.test_add import vectors, write
 from tests.index.test_jobs import ended, job, kept, put_aside, serving

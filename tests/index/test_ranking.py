@@ -9,12 +9,12 @@ from crossmodal.embeddings import normalize
 from crossmodal.errors import ConfigError, ModalityError, ShapeError
 from crossmodal.items import Segment
 from crossmodal.modality import Modality
-from index.flat import FlatGallery
-from index.items import StoredItem
-from index.ranking import Hit
-from index.rows import Rows
-from index.shelf import Shelf
-from index.view import View
+from index.galleries.flat import FlatGallery
+from index.views.items import StoredItem
+from index.views.ranking import Hit
+from index.views.rows import Rows
+from index.views.shelf import Shelf
+from index.views.view import View
 
 AUDIO = Modality.AUDIO
 

@@ -23,12 +23,12 @@ from crossmodal.errors import CollectionError
 from crossmodal.items import Segment
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.database import DATABASE
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Idempotency, Put
 from index.recovery.pages import Pages
 from index.recovery.rebuild import LEAP, RECOVERED, Recovery, recover
+from index.storage.database import DATABASE
+from index.storage.new_items import NewItem, NewVector
 from index.verify import verify
+from index.writing.operations import Delete, Idempotency, Put
 from tests.index.test_wal import WRITES, frames, killed  # noqa: F401  (a fixture)
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL

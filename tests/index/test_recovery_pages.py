@@ -13,13 +13,13 @@ import pytest
 
 import index.recovery.pages as page_reading
 from crossmodal.modality import Modality
-from index.database import create_database
-from index.new_items import NewItem, NewVector, check_item
 from index.recovery.contents import Contents, read_contents
 from index.recovery.pages import Pages
 from index.recovery.records import Record, records
 from index.recovery.whole import Bases, Salvage, whole_items
-from index.transaction import Transaction
+from index.storage.database import create_database
+from index.storage.new_items import NewItem, NewVector, check_item
+from index.storage.transaction import Transaction
 
 PAGE = 4096
 FLIPS = 12

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import index.flat
+import index.galleries.flat
 from crossmodal.embeddings import Embeddings, normalize
-from index.flat import ROUNDED_FROM, FlatGallery
-from index.rounded import RoundedVectors
+from index.galleries.flat import ROUNDED_FROM, FlatGallery
+from index.galleries.rounded import RoundedVectors
 
 ROWS = ROUNDED_FROM + 300
 

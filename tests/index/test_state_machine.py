@@ -20,10 +20,10 @@ from hypothesis.stateful import (
 from crossmodal.embeddings import normalize
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.compaction import CompactionPolicy
-from index.filters import Clause, Filter
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Operation, Put, Status
+from index.storage.new_items import NewItem, NewVector
+from index.views.filters import Clause, Filter
+from index.writing.compaction import CompactionPolicy
+from index.writing.operations import Delete, Operation, Put, Status
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 EXAMPLES = int(os.environ.get("EARSHOT_STATE_EXAMPLES", "25"))

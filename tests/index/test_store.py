@@ -8,9 +8,9 @@ import pytest
 
 from crossmodal.errors import CollectionError, DataError, ShapeError
 from crossmodal.items import Segment
-from index.database import FORMAT
-from index.new_items import NewItem, NewVector
-from index.store import Store
+from index.storage.database import FORMAT
+from index.storage.new_items import NewItem, NewVector
+from index.storage.store import Store
 
 DIM = 4
 
@@ -109,7 +109,7 @@ def test_a_vector_that_cannot_be_searched_is_not_stored(
     bad = NewVector("audio", np.array(embedding, dtype=np.float32))
     with pytest.raises(ShapeError, match=r"item b, audio: .*norm outside"):
         add(store, item("a"), item("b", bad))
-    assert store.items() == []
+    assert list(store.items()) == []
     assert store.seq == 0
 
 
@@ -242,7 +242,7 @@ def test_what_items_have_in_common_is_held_once(store: Store) -> None:
     add(store, *given)
     texts: dict[str, str] = {}
     rows = store.vector_rows("audio", "m", texts=texts)
-    found = store.items(texts)
+    found = list(store.items(texts))
     assert [row.id for row in found] == names == list(rows.item_ids)
     assert [row.label for row in found] == [one.label for one in given]
     assert [row.metadata for row in found] == known

@@ -10,10 +10,10 @@ from crossmodal.embeddings import normalize
 from crossmodal.errors import CollectionError, CollectionLockedError
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.flat import FlatGallery
-from index.manifest import publish, read_manifest
-from index.store import Store
+from index.galleries.flat import FlatGallery
+from index.storage.store import Store
 from index.verify import Check, recall_against_exact, verify
+from index.views.manifest import publish, read_manifest
 
 
 def failed(checks: list[Check]) -> dict[str, str]:

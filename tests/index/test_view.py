@@ -13,7 +13,7 @@ from crossmodal.items import Segment
 from crossmodal.metrics.card import evaluate_direction
 from crossmodal.modality import Modality, parse_direction
 from index.collection import Collection
-from index.view import View
+from index.views.view import View
 
 AUDIO, VISUAL, TEXT = Modality.AUDIO, Modality.VISUAL, Modality.TEXT
 

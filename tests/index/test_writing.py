@@ -25,10 +25,11 @@ from crossmodal.errors import (
 from crossmodal.items import Segment
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.filters import Clause, Filter
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Idempotency, ItemResult, Put, Receipt, Status
-from index.store import Store
+from index.storage.new_items import NewItem, NewVector
+from index.storage.store import Store
+from index.views.filters import Clause, Filter
+from index.writing.group import Submission
+from index.writing.operations import Delete, Idempotency, ItemResult, Put, Receipt, Status
 
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 SECONDS = 120  # a bound for what hangs, not for what is slow
@@ -194,6 +195,21 @@ def test_deletion_by_filter_sees_what_was_written_just_before(
     gone = [r.item_id for r in receipt.results if r.status is Status.DELETED]
     assert gone == ["a", *(f"clip{n:02d}" for n in range(5, 40, 3))]
     assert {i.id for i in collection.view.items.values() if i.label == "owl"} == {"b"}
+
+
+def test_deletion_by_filter_takes_so_many_at_most_and_the_rest_when_asked_again(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.writing.group.MOST_BY_FILTER", 5)
+    wanted = Delete(filter=Filter(must=(Clause("label", "eq", "owl"),)))
+    assert Submission([wanted, Delete(ids=["a"])]).size == 6
+    gone = []
+    while results := written(collection, wanted).results:
+        assert all(result.status is Status.DELETED for result in results)
+        gone.append([result.item_id for result in results])
+    owls = [f"clip{n:02d}" for n in range(2, 40, 3)]
+    assert gone == [owls[:5], owls[5:10], owls[10:]]
+    assert not set(owls) & set(collection.view.items)
 
 
 def test_one_key_and_request_are_written_once_however_often_they_come(

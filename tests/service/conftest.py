@@ -23,12 +23,12 @@ from crossmodal.media.limits import MediaLimits
 from crossmodal.modality import Direction, Modality
 from crossmodal.relevance import Relevance
 from index.collection import Collection, model_of
-from index.database import DATABASE
-from index.loading import read_galleries
-from index.manifest import publish
-from index.media import MediaFiles
-from index.new_items import NewItem, NewVector
-from index.store import Store
+from index.storage.database import DATABASE
+from index.storage.media import MediaFiles
+from index.storage.new_items import NewItem, NewVector
+from index.storage.store import Store
+from index.views.loading import read_galleries
+from index.views.manifest import publish
 from service.app import create_app
 from service.settings import Settings
 from tests.graphs import linear_graph

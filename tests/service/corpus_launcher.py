@@ -18,7 +18,8 @@ from starlette.responses import Response
 
 from crossmodal.media import forkserver
 from crossmodal.media.limits import MediaLimits
-from service import __main__, app, handlers, runtime
+from service import __main__, app, runtime
+from service.http import handlers
 from service.problems import STATUS, problem_of
 
 NAME = "tests.service.corpus_launcher"

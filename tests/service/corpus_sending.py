@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossmodal.media.limits import MediaLimits
+from service.openapi.schemas import ProblemReply
 from service.problems import STATUS
-from service.schemas import ProblemReply
 from tests.corpus.case import OK, Case
 
 BOUND_S = 60.0  # for what hangs

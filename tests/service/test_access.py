@@ -14,9 +14,9 @@ from fastapi import Depends, FastAPI, Request
 from starlette.routing import Mount
 
 from index.collection import Collection
+from service.access.keys import Key, Role
 from service.app import create_app
 from service.dependencies import require
-from service.keys import Key, Role
 from service.settings import Settings
 
 pytestmark = pytest.mark.anyio

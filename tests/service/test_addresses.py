@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crossmodal.errors import ConfigError
-from service.addresses import UNKNOWN, caller_address, is_loopback, parse_networks
+from service.access.addresses import UNKNOWN, caller_address, is_loopback, parse_networks
 
 
 def address(peer: str | None, *forwarded: bytes, proxies: str = "") -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.admission import Lane
+from service.http.admission import Lane
 from service.problems import ProblemError
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +42,7 @@ async def test_a_full_queue_answers_429_without_reading_the_body(
         assert go.wait(600)
         raise ProblemError("undecodable", "slow")
 
-    monkeypatch.setattr("service.answering.embed_query", slow)
+    monkeypatch.setattr("service.searching.answering.embed_query", slow)
 
     async def upload() -> int:
         reply = await client.post(SEARCH, files={"file": ("a", clips["sound"])})

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.arrays import parse_features, parse_npy, parse_vector
+from service.http.arrays import parse_features, parse_npy, parse_vector
 from service.problems import ProblemError
 
 GOOD = [0.5, -0.5, 0.5, 0.5]

@@ -12,8 +12,9 @@ import pytest
 
 from crossmodal.modality import Modality
 from index.collection import Collection
-from service import ranking, schemas
-from service.batches import MAX_RESULTS, MAX_SEARCHES
+from service.openapi import schemas
+from service.searching import ranking
+from service.searching.batches import MAX_RESULTS, MAX_SEARCHES
 
 pytestmark = pytest.mark.anyio
 
@@ -103,14 +104,14 @@ async def test_all_see_one_view_while_the_collection_changes(
     assert seen(reply) == {reply["view_seq"]}
 
     # what looks at the collection anew for each search is found out
-    from service import batches
+    from service.searching import batches
 
     answer = batches.answer_search
 
     def looks_anew(service: Any, _: Any, *rest: Any) -> Any:
         return answer(service, service.collection.view, *rest)
 
-    monkeypatch.setattr("service.batches.answer_search", looks_anew)
+    monkeypatch.setattr("service.searching.batches.answer_search", looks_anew)
     reply = (await client.post(BATCH, json={"searches": searches})).json()
     assert len(seen(reply)) == 20
 
@@ -123,7 +124,7 @@ async def test_one_that_breaks_takes_no_other_with_it(
     def breaks(one: ranking.Search) -> Any:
         return [][1] if one.parameters.k == 7 else unhindered(one)
 
-    monkeypatch.setattr("service.answering.search", breaks)
+    monkeypatch.setattr("service.searching.answering.search", breaks)
     searches = [{"direction": "audio2visual", "vector": VECTOR, "k": k} for k in (6, 7, 8)]
     reply = await client.post(BATCH, json={"searches": searches})
     assert [one["status"] for one in reply.json()["results"]] == [200, 500, 200]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service import schemas
+from service.openapi import schemas
 from service.version import VERSION
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ import pytest
 from crossmodal.errors import ModelMismatchError
 from index.collection import Collection
 from service.app import create_app
-from service.bodies import JSON, MULTIPART
+from service.http.bodies import JSON, MULTIPART
 from service.runtime import Runtime
 from service.settings import Settings
 
@@ -170,7 +170,7 @@ async def crowded(connect: Any, _: pytest.MonkeyPatch) -> httpx.AsyncClient:
 
 async def failing(connect: Any, patch: pytest.MonkeyPatch) -> httpx.AsyncClient:
     client: httpx.AsyncClient = await connect()
-    patch.setattr("service.readiness.WINDOW_S", 3600.0)
+    patch.setattr("service.watching.readiness.WINDOW_S", 3600.0)
     readiness = client._transport.app.state.runtime.readiness  # type: ignore[attr-defined]
     for _ in range(5):
         readiness.encoder_failed()

@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from service.__main__ import app
-from service.doctor import examine
-from service.findings import Level
-from service.installation import examine_installation
-from service.keys import Role, key_of, parse_keys
+from service.access.keys import Role, key_of, parse_keys
+from service.examination.doctor import examine
+from service.examination.findings import Level
+from service.examination.installation import examine_installation
 
 ROOT = Path(__file__).parents[2]
 

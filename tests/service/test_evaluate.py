@@ -11,7 +11,7 @@ import pytest
 from crossmodal.embeddings import normalize
 from crossmodal.metrics.card import Judged, evaluate, evaluate_direction
 from crossmodal.modality import Modality, parse_direction
-from service.evaluation_schemas import EvaluationReply
+from service.openapi.evaluation_schemas import EvaluationReply
 
 pytestmark = pytest.mark.anyio
 

@@ -14,12 +14,12 @@ import pytest
 from crossmodal.embeddings import normalize
 from crossmodal.modality import parse_direction
 from index.collection import Collection
-from service import gathering
-from service.gathering import MOST, Gathering, run_together
-from service.parameters import SearchParameters
 from service.problems import ProblemError
-from service.queries import Query
-from service.ranking import Search, search
+from service.searching import gathering
+from service.searching.gathering import MOST, Gathering, run_together
+from service.searching.parameters import SearchParameters
+from service.searching.queries import Query
+from service.searching.ranking import Search, search
 
 pytestmark = pytest.mark.anyio
 WAIT_S = 60

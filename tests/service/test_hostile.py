@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from crossmodal.modality import Modality
-from service import schemas
+from service.openapi import schemas
 from service.problems import STATUS
 
 pytestmark = pytest.mark.anyio

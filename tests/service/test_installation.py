@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from crossmodal.media.ffmpeg import ffmpeg_version
-from index.database import sqlite_version
-from service import installation
-from service.findings import Finding, Level
-from service.installation import FLOORS, examine_installation, is_below
+from index.storage.database import sqlite_version
+from service.examination import installation
+from service.examination.findings import Finding, Level
+from service.examination.installation import FLOORS, examine_installation, is_below
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -98,7 +98,7 @@ def findings(level: Level) -> list[Finding]:
 
 
 def test_old_libraries_are_told_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.installation.ffmpeg_version", lambda: "6.0")
+    monkeypatch.setattr("service.examination.installation.ffmpeg_version", lambda: "6.0")
     monkeypatch.setitem(FLOORS, "starlette", "99.0")
     monkeypatch.setitem(FLOORS, "not-there", "1.0")
     packages, ffmpeg = findings(Level.PROBLEM)
@@ -110,9 +110,9 @@ def test_old_libraries_are_told_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_old_sqlite_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.installation.sqlite_version", lambda: "3.40.1")
+    monkeypatch.setattr("service.examination.installation.sqlite_version", lambda: "3.40.1")
     (finding,) = findings(Level.WARNING)
     assert "3.40.1" in finding.what
-    monkeypatch.setattr("service.installation.sqlite_version", lambda: "3.51.3")
+    monkeypatch.setattr("service.examination.installation.sqlite_version", lambda: "3.51.3")
     assert findings(Level.WARNING) == []
     assert sqlite_version()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from index.collection import Collection
-from index.jobs import Work
-from index.task import Task
-from service import schemas
+from index.jobs.queue import Work
+from index.jobs.task import Task
+from service.openapi import schemas
 
 pytestmark = pytest.mark.anyio
 

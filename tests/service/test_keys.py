@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from crossmodal.errors import ConfigError
-from service.keys import Key, Role, key_of, new_key, parse_keys
+from service.access.keys import Key, Role, key_of, new_key, parse_keys
 from service.settings import Settings
 
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from index.collection import Collection
-from service import logs
-from service.bodies import JSON, MULTIPART
+from service.http.bodies import JSON, MULTIPART
+from service.watching import logs
 
 pytestmark = pytest.mark.anyio
 

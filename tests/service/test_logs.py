@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from crossmodal.encoder import OnnxEncoder
-from service import logs
+from service.watching import logs
 
 pytestmark = pytest.mark.anyio
 
@@ -126,7 +126,7 @@ async def test_no_key_no_digest_and_no_path_is_written(
     tmp_path: Path,
 ) -> None:
     client = await connect(api_keys=api_keys)
-    monkeypatch.setattr("service.gathering.search", lambda *_: [][1])
+    monkeypatch.setattr("service.searching.gathering.search", lambda *_: [][1])
     for role in secrets:
         key = {"authorization": f"Bearer {secrets[role]}"}
         reply = await client.post("/search/audio2visual", json={"id": "i00"}, headers=key)
@@ -143,7 +143,9 @@ async def test_no_key_no_digest_and_no_path_is_written(
         assert hidden not in text
     failed = next(line for line in lines(written) if line["event"] == "failed")
     assert failed["request_id"]
-    assert any(place.startswith("service/gathering.py:") for place in failed["trace"])
+    assert any(
+        place.startswith("service/searching/gathering.py:") for place in failed["trace"]
+    )
 
 
 async def test_a_failing_encoder_is_found_by_the_clients_request_id(

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from service.findings import Finding, Level
-from service.machine import examine_machine
+from service.examination.findings import Finding, Level
+from service.examination.machine import examine_machine
 from service.settings import MIB, Settings
+
+GETRLIMIT = "service.examination.machine.resource.getrlimit"
 
 
 @pytest.fixture(autouse=True)
 def generous(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.machine.resource.getrlimit", lambda _: (4096, 4096))
-    monkeypatch.setattr("service.machine.os.geteuid", lambda: 1000)
+    monkeypatch.setattr(GETRLIMIT, lambda _: (4096, 4096))
+    monkeypatch.setattr("service.examination.machine.os.geteuid", lambda: 1000)
 
 
 def found(**settings: Any) -> list[Finding]:
@@ -30,19 +32,19 @@ def test_a_good_machine_gives_no_finding(tmp_path: Path) -> None:
 
 
 def test_too_few_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.machine.resource.getrlimit", lambda _: (1024, 4096))
+    monkeypatch.setattr(GETRLIMIT, lambda _: (1024, 4096))
     (finding,) = found()
     assert finding.level is Level.WARNING
     assert "1024 open files" in finding.what
     assert "ulimit -n 1128" in finding.remedy
     assert found(max_connections=500) == []
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    monkeypatch.setattr("service.machine.resource.getrlimit", lambda _: unlimited)
+    monkeypatch.setattr(GETRLIMIT, lambda _: unlimited)
     assert found() == []
 
 
 def test_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.machine.os.geteuid", lambda: 0)
+    monkeypatch.setattr("service.examination.machine.os.geteuid", lambda: 0)
     (finding,) = found()
     assert "root" in finding.what
 
@@ -54,7 +56,7 @@ def test_a_disk_that_is_nearly_full(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, level: Level
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=free)
-    monkeypatch.setattr("service.machine.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("service.examination.machine.shutil.disk_usage", lambda _: usage)
     (finding,) = found(data=tmp_path)
     assert finding.level is level
     assert f"{free // MIB} MiB" in finding.what

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from service.http.ranges import parse_range
 from service.problems import ProblemError
-from service.ranges import parse_range
 
 pytestmark = pytest.mark.anyio
 

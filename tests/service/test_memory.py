@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from service.threads import THREAD_VARIABLES
+
 ROOT = Path(__file__).parents[2]
 MIB = 2**20
 RESIDENT = """
@@ -63,8 +67,32 @@ def test_large_blocks_are_not_kept() -> None:
 def test_what_a_search_needs_not_is_not_loaded() -> None:
     code = """
 import sys
-import service.app
-names = ("scipy", "h5py", "onnxruntime", "av", "faiss")
+from service.app import create_app
+from service.settings import Settings
+create_app(Settings())
+names = ("scipy", "h5py", "onnxruntime", "av", "pydantic.v1", "faiss")
 print(*(int(name in sys.modules) for name in names))
 """
-    assert run(code) == [0, 0, 0, 0, 1]
+    assert run(code) == [0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("variables", "threads"), [({}, 1), ({"OMP_NUM_THREADS": "3"}, 3)])
+def test_what_computes_is_loaded_after_its_threads_were_settled(
+    variables: dict[str, str], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    code = """
+import sys
+import service.__main__
+assert not {"numpy", "faiss"} & sys.modules.keys()
+service.__main__.use_one_thread_per_call()
+import numpy
+import faiss
+from threadpoolctl import threadpool_info
+blas = [one["num_threads"] for one in threadpool_info() if "numpy" in one["filepath"]]
+print(faiss.omp_get_max_threads(), *blas)
+"""
+    assert run(code) == [threads, 1]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from crossmodal.errors import ConfigError
-from service.origins import parse_origins
+from service.access.origins import parse_origins
 from service.settings import read_settings
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from crossmodal import errors
-from service import schemas
+from service.openapi import schemas
 from service.problems import (
     CODE_OF,
     DETAILS,

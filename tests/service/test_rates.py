@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.rates import MOST_CALLERS, Rates
+from service.access.rates import MOST_CALLERS, Rates
 
 pytestmark = pytest.mark.anyio
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 1000.0
-        monkeypatch.setattr("service.rates.time.monotonic", lambda: self.now_s)
+        monkeypatch.setattr("service.access.rates.time.monotonic", lambda: self.now_s)
 
 
 @pytest.fixture

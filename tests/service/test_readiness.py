@@ -12,8 +12,8 @@ import pytest
 from crossmodal.encoder import OnnxEncoder
 from crossmodal.errors import FrontEndError
 from crossmodal.media.decoder import Decoder
-from index.transaction import Transaction
-from service.readiness import Readiness, Status
+from index.storage.transaction import Transaction
+from service.watching.readiness import Readiness, Status
 
 pytestmark = pytest.mark.anyio
 
@@ -112,7 +112,7 @@ async def test_five_failures_of_the_encoder_make_it_not_ready(
     connect: Any, collection: Any, clips: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await connect()
-    monkeypatch.setattr("service.readiness.WINDOW_S", 3600.0)
+    monkeypatch.setattr("service.watching.readiness.WINDOW_S", 3600.0)
 
     def broken(self: OnnxEncoder, features: Any) -> Any:
         return np.full((len(features), self.dim), np.nan, dtype=np.float32)
@@ -142,7 +142,7 @@ async def test_an_unforeseen_error_is_500_without_a_word_of_it(
 ) -> None:
     client = await connect()
     monkeypatch.setattr(
-        "service.gathering.search",
+        "service.searching.gathering.search",
         lambda *_: [][1],  # an IndexError like any other
     )
     reply = await client.post("/search/audio2visual", json=QUERY)
@@ -165,7 +165,7 @@ async def test_a_decoder_without_places_is_busy_not_broken(
 
 def test_failures_count_for_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("service.readiness.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("service.watching.readiness.time.monotonic", lambda: now[0])
     readiness = Readiness()
     readiness.opened = True
     for _ in range(5):

@@ -14,7 +14,7 @@ from crossmodal.bundle import Bundle
 from crossmodal.embed import embed_features
 from crossmodal.embeddings import normalize
 from crossmodal.modality import Direction, Modality
-from service import schemas
+from service.openapi import schemas
 
 pytestmark = pytest.mark.anyio
 

@@ -22,7 +22,7 @@ from service.settings import Settings
 from tests.service.running import running
 from training.commands.export import export_run
 from training.datasets.media import prepare_media
-from training.evaluate import Evaluation, evaluate_run
+from training.protocol.evaluate import Evaluation, evaluate_run
 from training.run import FitRequest, fit
 
 A, V = Modality.AUDIO, Modality.VISUAL

@@ -20,9 +20,9 @@ import httpx
 import pytest
 
 from benchmarks.server import free_port
-from service import ranking
 from service.app import create_app
-from service.deadlines import DeadlineProtocol
+from service.http.deadlines import DeadlineProtocol
+from service.searching import ranking
 from service.settings import Settings
 from tests.service.running import listening
 
@@ -281,7 +281,7 @@ def test_what_is_under_way_at_the_end_is_answered(
             assert ended.wait(BOUND_S)
         return unhindered(one)
 
-    monkeypatch.setattr("service.gathering.search", slow)
+    monkeypatch.setattr("service.searching.gathering.search", slow)
     settings = Settings(workers=2, port=0, shutdown_timeout_s=BOUND_S if in_time else 1)
     app = create_app(settings, collection, decoder)
     with ThreadPoolExecutor(1) as client:

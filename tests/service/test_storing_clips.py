@@ -14,7 +14,7 @@ import pytest
 
 from crossmodal.modality import Modality
 from index.collection import Collection
-from service import schemas
+from service.openapi import schemas
 from tests.service.clips import film_clip, wav_clip
 
 pytestmark = pytest.mark.anyio

@@ -22,8 +22,8 @@ from crossmodal.embed import embed_clip
 from crossmodal.embeddings import Embeddings
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
-from index.beside import beside_id
-from index.laying import lay_beside
+from index.versions.beside import beside_id
+from index.versions.laying import lay_beside
 from tests.service.kills.clients import (
     CLIENTS,
     Client,

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.telemetry import STAGES, Telemetry
+from service.watching.telemetry import STAGES, Telemetry
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,9 @@ import pytest
 
 from crossmodal.bundle import Bundle
 from index.collection import Collection
-from index.laying import lay_beside
-from index.reembedding import Reembedding
-from service import schemas
+from index.versions.laying import lay_beside
+from index.versions.reembedding import Reembedding
+from service.openapi import schemas
 from service.routes import search as routes
 from tests.service.clips import wav_clip
 from tests.service.second_bundle import second_bundle

@@ -11,7 +11,7 @@ import pytest
 
 from crossmodal.errors import CollectionError
 from crossmodal.modality import Modality
-from service.warmup import warm_up
+from service.watching.warmup import warm_up
 
 
 def test_a_sound_collection_works_in_every_stage(collection: Any, decoder: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 from crossmodal.embeddings import normalize
 from crossmodal.modality import Modality
 from index.collection import Collection
-from service import schemas
+from service.openapi import schemas
 from tests.service.toy_bundle import DIM
 
 pytestmark = pytest.mark.anyio
@@ -212,6 +212,7 @@ async def test_deleted_items_are_gone_from_every_gallery(
     filtered = (await client.post("/items/delete", json=wanted)).json()
     assert [one["id"] for one in filtered["items"]] == ["i08", "i09", "i10", "i11"]
     assert (several.json()["deleted"], filtered["deleted"]) == (2, 4)
+    assert (several.json()["more"], filtered["more"]) == (False, False)
     for direction in ("visual2audio", "audio2visual"):
         body = {"vector": vector(1), "k": 100}
         found = (await client.post(f"/search/{direction}", json=body)).json()
@@ -277,7 +278,7 @@ async def test_a_full_disk_refuses_to_store_but_searches_and_deletes(
     def full(*_: Any) -> bool:
         return False
 
-    monkeypatch.setattr("index.write_path.WritePath._has_spare", full)
+    monkeypatch.setattr("index.writing.write_path.WritePath._has_spare", full)
     monkeypatch.setattr(writable._writing._writer, "_spare", full)  # type: ignore[union-attr]
     for reply in (
         await client.post("/items", json={"items": [item("a")]}),

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from training.calibration import (
+from training.classification.calibration import (
     fit_temperature,
     held_out_logits,
     negative_log_likelihood,

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.checkpoints import Checkpoints
-from training.loop import train_epochs
-from training.optimization import OPTIMIZERS, Optimization
-from training.states import GeneratorState
+from training.fitting.checkpoints import Checkpoints
+from training.fitting.loop import train_epochs
+from training.fitting.optimization import OPTIMIZERS, Optimization
+from training.fitting.states import GeneratorState
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from training.class_centers import ClassCenters
+from training.fitting.class_centers import ClassCenters
 
 CPU = torch.device("cpu")
 

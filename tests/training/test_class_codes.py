@@ -2,7 +2,7 @@ from itertools import product
 
 import torch
 
-from training.class_codes import update_class_codes
+from training.games.class_codes import update_class_codes
 
 
 def signs(rows: int, columns: int, seed: int) -> torch.Tensor:

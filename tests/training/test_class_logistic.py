@@ -3,8 +3,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from training.class_logistic import deal, fit_class_logistic
-from training.class_map import Rotated
+from training.classification.class_logistic import deal, fit_class_logistic
+from training.classification.class_map import Rotated
 
 
 def made(seed: int = 0, items: int = 60, dim: int = 5) -> tuple[np.ndarray, np.ndarray]:

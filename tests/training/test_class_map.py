@@ -1,6 +1,6 @@
 import numpy as np
 
-from training.class_map import Rotated
+from training.classification.class_map import Rotated
 
 
 def test_rotated_rows_are_the_features_seen_along_their_own_axes() -> None:

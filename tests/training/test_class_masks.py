@@ -6,9 +6,9 @@ import torch
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
-from training.class_masks import class_masks, require_classes
+from training.batches.class_masks import class_masks, require_classes
+from training.batches.sampling import Batch
 from training.data import TrainingData
-from training.sampling import Batch
 
 A, V = Modality.AUDIO, Modality.VISUAL
 CPU = torch.device("cpu")

@@ -3,14 +3,14 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from training.classifiers import (
+from training.classification.classifiers import (
     ABSENT,
     EnsembleClassifier,
     LinearClassifier,
     fit_ensemble,
     fit_logistic,
 )
-from training.optimization import Optimization
+from training.fitting.optimization import Optimization
 
 
 def silent(text: str) -> None:
@@ -39,7 +39,7 @@ def test_logistic_posteriors_are_those_of_scikit_learn(present: list[int]) -> No
 
 
 def test_steps_that_do_not_suffice_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.classifiers.LOGISTIC_STEPS", 1)
+    monkeypatch.setattr("training.classification.classifiers.LOGISTIC_STEPS", 1)
     labels, notes = np.repeat([0, 1, 2], 20), []
     fit_logistic(LinearClassifier(5, 3), blobs(labels), labels, c=10.0, note=notes.append)
     assert notes == ["logistic regression with c=10 stopped after 1 steps"]

@@ -1,7 +1,7 @@
 import torch
 
-from training.code_tower import CodeTower, sign_codes
-from training.networks import mlp
+from training.towers.code_tower import CodeTower, sign_codes
+from training.towers.networks import mlp
 
 
 def test_inner_product_of_codes_counts_equal_bits() -> None:

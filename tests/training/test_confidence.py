@@ -14,7 +14,12 @@ from crossmodal.modality import Direction, Modality
 from crossmodal.relevance import Relevance
 from tests.training.test_run import fit_on, synthetic
 from training.commands.export import export_run
-from training.confidence import calibration_error, confidence_of, fit_knots, run_confidences
+from training.protocol.confidence import (
+    calibration_error,
+    confidence_of,
+    fit_knots,
+    run_confidences,
+)
 from training.run import Run
 
 A, V = Modality.AUDIO, Modality.VISUAL

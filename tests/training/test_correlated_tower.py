@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from crossmodal.errors import DivergenceError
-from training.correlated_tower import CorrelatedTower, fit_projections
+from training.correlation.linear_cca import pair_moments
 from training.data import TrainingData
-from training.linear_cca import pair_moments
+from training.towers.correlated_tower import CorrelatedTower, fit_projections
 
 
 def test_a_network_that_has_died_is_one_clear_error(

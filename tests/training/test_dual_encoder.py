@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from crossmodal.modality import Modality
+from training.batches.sampling import BalancedBatches, Batch
 from training.data import TrainingData
-from training.dual_encoder import DualEncoder, partners, positives
+from training.fitting.dual_encoder import DualEncoder, partners, positives
 from training.losses.info_nce import info_nce
 from training.losses.supcon import supcon
-from training.sampling import BalancedBatches, Batch
-from training.towers import MlpTower
+from training.towers.tower import MlpTower
 
 A, V, T = Modality.AUDIO, Modality.VISUAL, Modality.TEXT
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from training.earshot_posterior import choose_judged
+from training.classification.earshot_posterior import choose_judged
 
 
 def test_every_class_is_judged_by_its_share() -> None:

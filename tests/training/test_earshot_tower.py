@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.earshot_tower import KernelView
+from training.towers.earshot_tower import KernelView
 
 
 @pytest.mark.parametrize("rooted", [False, True])

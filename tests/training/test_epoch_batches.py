@@ -6,8 +6,8 @@ import pytest
 
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.modality import Modality
+from training.batches.epoch_batches import ORDERS, EpochBatches
 from training.data import TrainingData
-from training.epoch_batches import ORDERS, EpochBatches
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

@@ -6,7 +6,7 @@ import pytest
 from crossmodal.errors import DataError
 from crossmodal.features import FeaturesFile, table
 from crossmodal.modality import Modality
-from training.folds import assign_folds, fold_ids, with_fold
+from training.protocol.folds import assign_folds, fold_ids, with_fold
 
 A, V = Modality.AUDIO, Modality.VISUAL
 LABELS = ["a"] * 23 + ["b"] * 40

@@ -1,7 +1,7 @@
 import numpy as np
 
-from training.kernel_features import KernelFeatures
-from training.kernels import KernelMap
+from training.correlation.kernel_features import KernelFeatures
+from training.correlation.kernels import KernelMap
 
 
 def made() -> tuple[np.ndarray, KernelMap]:

@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from training.class_map import Rotated
-from training.kernel_ridge import LEAST_FREEDOM, fit_class_ridge, likelihood_loss
+from training.classification.class_map import Rotated
+from training.classification.kernel_ridge import (
+    LEAST_FREEDOM,
+    fit_class_ridge,
+    likelihood_loss,
+)
 
 
 def made(seed: int = 0, items: int = 40, dim: int = 6) -> tuple[np.ndarray, np.ndarray]:

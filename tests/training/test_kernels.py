@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from training import kernels
-from training.kernels import (
+from training.correlation import kernels
+from training.correlation.kernels import (
     KernelMap,
     UnitRows,
     choose_landmarks,
@@ -11,7 +11,7 @@ from training.kernels import (
     laplacian,
     median_gamma,
 )
-from training.linear_cca import Solution, pair_moments, solve
+from training.correlation.linear_cca import Solution, pair_moments, solve
 
 Rows = list[np.ndarray]
 

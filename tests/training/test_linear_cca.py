@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from training import linear_cca
-from training.linear_cca import Moments, class_pair_moments, pair_moments, solve
+from training.correlation import linear_cca
+from training.correlation.linear_cca import Moments, class_pair_moments, pair_moments, solve
 
 
 def rows(count: int, dim: int, seed: int) -> np.ndarray:

@@ -3,8 +3,8 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.errors import DataError
-from training.loop import train_epochs
-from training.optimization import Optimization
+from training.fitting.loop import train_epochs
+from training.fitting.optimization import Optimization
 
 CPU = torch.device("cpu")
 

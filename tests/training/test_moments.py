@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from training import moments
-from training.moments import ChosenRows, Rows, add_up, mean_of
+from training.correlation import moments
+from training.correlation.moments import ChosenRows, Rows, add_up, mean_of
 
 
 def test_an_array_is_rows_and_so_are_some_of_them_in_any_order() -> None:

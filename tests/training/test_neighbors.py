@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.neighbors import NeighborGraph, nearest_rows
+from training.games.neighbors import NeighborGraph, nearest_rows
 
 
 def rows(count: int, dim: int, seed: int) -> torch.Tensor:
@@ -42,5 +42,5 @@ def test_joins_and_draws_agree_with_the_graph() -> None:
 def test_nearest_rows_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     features = rows(50, 6, 2) + 100
     whole = nearest_rows(features, 4)
-    monkeypatch.setattr("training.neighbors.CHUNK", 7)
+    monkeypatch.setattr("training.games.neighbors.CHUNK", 7)
     assert torch.equal(nearest_rows(features, 4), whole)

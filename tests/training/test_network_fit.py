@@ -8,12 +8,12 @@ from torch import Tensor
 
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.modality import Modality
+from training.batches.epoch_batches import EpochBatches
+from training.batches.sampling import BalancedBatches, Batch
 from training.data import TrainingData
-from training.epoch_batches import EpochBatches
+from training.fitting.network_fit import Features, Loss, NetworkFit, NetworkSettings
 from training.methods.method import FitContext
-from training.network_fit import Features, Loss, NetworkFit, NetworkSettings
-from training.networks import NetworkTower, mlp, modules_of
-from training.sampling import BalancedBatches, Batch
+from training.towers.networks import NetworkTower, mlp, modules_of
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from crossmodal.errors import ConfigError
-from training.networks import NetworkTower, mlp
+from training.towers.networks import NetworkTower, mlp
 
 
 def test_layers_are_those_asked_for() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from crossmodal.errors import ConfigError
-from training.optimization import (
+from training.fitting.optimization import (
     OPTIMIZERS,
     Moment,
     Optimization,

@@ -5,8 +5,8 @@ import pytest
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
+from training.batches.pair_batches import PairBatches
 from training.data import TrainingData
-from training.pair_batches import PairBatches
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

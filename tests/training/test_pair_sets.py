@@ -6,9 +6,9 @@ import pytest
 
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.modality import Modality
+from training.correlation.linear_cca import Moments, pair_moments
+from training.correlation.pair_sets import PairSet, moments_of
 from training.data import TrainingData
-from training.linear_cca import Moments, pair_moments
-from training.pair_sets import PairSet, moments_of
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

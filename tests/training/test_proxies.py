@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.proxies import NeighborProxies, nearest
+from training.towers.proxies import NeighborProxies, nearest
 
 
 def unit(count: int, dim: int, seed: int = 0) -> Tensor:

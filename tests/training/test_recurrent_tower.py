@@ -6,9 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from training import recurrent_tower
 from training.export import graph_of
-from training.recurrent_tower import RecurrentNetwork, RecurrentTower, StepStandardizer
+from training.towers import recurrent_tower
+from training.towers.recurrent_tower import (
+    RecurrentNetwork,
+    RecurrentTower,
+    StepStandardizer,
+)
 
 RNG = np.random.default_rng(4)
 LENGTHS = (1, 2, 5, 6, 9, 12)

@@ -7,7 +7,7 @@ import pytest
 
 from crossmodal.features import write_features
 from training.datasets.wikipedia import read_wikipedia
-from training.evaluate import evaluate_run
+from training.protocol.evaluate import evaluate_run
 from training.run import FitRequest, fit
 
 

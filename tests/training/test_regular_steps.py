@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.regular_steps import RegularSteps, StepNorm
+from training.towers.regular_steps import RegularSteps, StepNorm
 
 RNG = np.random.default_rng(3)
 

@@ -13,10 +13,10 @@ from crossmodal.bundle import Bundle
 from crossmodal.errors import BundleError, ConfigError, DataError, DivergenceError
 from crossmodal.features import FeaturesFile, table, write_features
 from crossmodal.modality import Modality
-from training.best_epoch import BestEpoch
 from training.commands.export import export_run
-from training.evaluate import evaluate_run
 from training.export import graph_of, parity
+from training.fitting.best_epoch import BestEpoch
+from training.protocol.evaluate import evaluate_run
 from training.run import FitRequest, Run, fit
 
 A, V = Modality.AUDIO, Modality.VISUAL
@@ -214,7 +214,7 @@ def test_an_interrupted_fit_is_resumed_and_a_finished_one_kept(
     settings = {"epochs": "4", "hidden": "8"}
     request = FitRequest(data=path, method="supcon", overrides=settings)
     whole = fit(request, data, tmp_path / "whole", lambda values: None)
-    monkeypatch.setattr("training.checkpoints.INTERVAL_S", 0.0)
+    monkeypatch.setattr("training.fitting.checkpoints.INTERVAL_S", 0.0)
     epochs: list[int] = []
 
     def interrupt(values: dict[str, int]) -> None:
@@ -281,7 +281,7 @@ def test_an_interrupted_fit_over_an_earlier_run_goes_on_and_replaces_it(
     data, path, out = synthetic(), tmp_path / "features.h5", tmp_path / "run"
     write_features(path, data)
     fit(FitRequest(data=path, method="cca", overrides={"k": "2"}), data, out, print)
-    monkeypatch.setattr("training.checkpoints.INTERVAL_S", 0.0)
+    monkeypatch.setattr("training.fitting.checkpoints.INTERVAL_S", 0.0)
     epochs: list[int] = []
     see = BestEpoch.see
 

@@ -6,8 +6,8 @@ import pytest
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
+from training.batches.sampling import UNPAIRED, BalancedBatches
 from training.data import TrainingData
-from training.sampling import UNPAIRED, BalancedBatches
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from training.score_pooling import fit_pooling
+from training.classification.score_pooling import fit_pooling
 
 
 def likelihood(

@@ -12,8 +12,8 @@ from training.methods.c_cca import ClusterCcaSettings
 from training.methods.catalog import METHODS
 from training.methods.method import flat_state
 from training.methods.posterior_product import PosteriorSettings
-from training.selection import expand, fit_method, joined, restore
-from training.validation import score
+from training.protocol.selection import expand, fit_method, joined, restore
+from training.protocol.validation import score
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

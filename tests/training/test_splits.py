@@ -6,7 +6,7 @@ import pytest
 from crossmodal.errors import DataError
 from crossmodal.features import FeaturesFile, table
 from crossmodal.modality import Modality
-from training.splits import with_validation
+from training.protocol.splits import with_validation
 
 LABELS = ["a"] * 40 + ["b"] * 20 + ["c"] * 3
 IDS = [f"i{n}" for n in range(63)]

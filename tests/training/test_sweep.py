@@ -4,16 +4,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import training.sweep as module
+import training.protocol.sweep as module
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.features import FeaturesFile, read_features, table, write_features
 from crossmodal.modality import Modality
 from training.data import class_names, training_data
 from training.methods.catalog import method_named, preset_of
-from training.selection import fit_method
-from training.splits import with_validation
-from training.sweep import Sweep, SweepRequest, parse_varied, run_sweep
-from training.validation import score
+from training.protocol.selection import fit_method
+from training.protocol.splits import with_validation
+from training.protocol.sweep import Sweep, SweepRequest, parse_varied, run_sweep
+from training.protocol.validation import score
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.towers import (
+from training.towers.tower import (
     MlpTower,
     ProjectionTower,
     StandardizedRows,

@@ -11,7 +11,7 @@ from crossmodal.modality import Modality, parse_direction
 from training.data import TrainingData
 from training.methods.cca import Cca, CcaSettings
 from training.methods.method import FitContext, Problem, Towers
-from training.validation import embed, score
+from training.protocol.validation import embed, score
 
 A, V = Modality.AUDIO, Modality.VISUAL
 MakeData = Callable[..., TrainingData]

@@ -15,8 +15,8 @@ from crossmodal import console
 from crossmodal.errors import DataError
 from crossmodal.faults import naming
 from crossmodal.features import read_features
-from training.evaluate import evaluate_run, together
 from training.per_direction import open_runs
+from training.protocol.evaluate import evaluate_run, together
 
 COLUMNS = {
     "mAP@all": "mean_average_precision",

@@ -10,10 +10,10 @@ import typer
 from crossmodal import console
 from crossmodal.bundle import Bundle
 from crossmodal.errors import ConfigError
-from training.confidence import run_confidences
 from training.export import write_bundle
 from training.model_card import NO_CONFIDENCE, model_card
 from training.per_direction import open_runs
+from training.protocol.confidence import run_confidences
 from training.run import Run
 
 

@@ -17,8 +17,8 @@ from crossmodal.errors import ConfigError
 from crossmodal.features import read_features
 from training.commands.evaluate import print_card
 from training.config import parse_settings
-from training.evaluate import evaluate_run, together
 from training.per_direction import place_of, requests_of
+from training.protocol.evaluate import evaluate_run, together
 from training.run import FitRequest
 from training.run import fit as fit_run
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from training.compare.results import Results
+from training.protocol.sweep import Sweep
 from training.report.report import NAME, write_report
-from training.sweep import Sweep
 
 
 def report(

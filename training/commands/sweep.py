@@ -12,8 +12,8 @@ from crossmodal import console
 from crossmodal.features import read_features
 from training.commands.fit import Device, Preset, resolve_device
 from training.config import parse_settings
+from training.protocol.sweep import SweepRequest, parse_varied, run_sweep
 from training.report.report import write_sweep_report
-from training.sweep import SweepRequest, parse_varied, run_sweep
 
 NAME = "sweep.html"
 

@@ -33,8 +33,8 @@ from training.compare.rows import Standing, table_rows
 from training.compare.scored import unit_keys, write_scored
 from training.compare.source import Source
 from training.compare.tables import write_tables
-from training.folds import fold_ids
 from training.methods.method import Problem
+from training.protocol.folds import fold_ids
 
 Execute = Callable[[Sequence[Task], Path, Places, int], Iterator[Task]]
 

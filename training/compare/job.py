@@ -16,7 +16,6 @@ from crossmodal.metrics.card import DirectionReport, Judged, evaluate
 from crossmodal.metrics.measures import CUTOFFS
 from crossmodal.metrics.trec import write_run
 from crossmodal.modality import Direction, Modality, directions, parse_direction
-from training.checkpoints import Checkpoints
 from training.compare.files import write_arrays, write_compact_json
 from training.compare.outcome import FAILED, NOT_APPLICABLE, OK
 from training.compare.places import Places, run_name
@@ -24,10 +23,11 @@ from training.compare.plan import Job, starting_settings
 from training.compare.source import Parts, Source
 from training.compare.tuning import search
 from training.data import TrainingData
+from training.fitting.checkpoints import Checkpoints
 from training.methods.catalog import method_named
 from training.methods.method import as_taken
-from training.selection import Fitted, fit_method, restore
-from training.validation import embed, score
+from training.protocol.selection import Fitted, fit_method, restore
+from training.protocol.validation import embed, score
 
 TREC_LINES = 1_000_000  # of one run file; beyond them rankings are cut
 FEWEST_RANKS = 100

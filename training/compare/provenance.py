@@ -17,9 +17,9 @@ ALWAYS = (
     "training.compare.job",
     "training.compare.tuning",
     "training.data",
-    "training.folds",
-    "training.splits",
-    "training.validation",
+    "training.protocol.folds",
+    "training.protocol.splits",
+    "training.protocol.validation",
     "crossmodal.metrics.card",
 )
 CATALOG = "training.methods.catalog"

@@ -9,8 +9,8 @@ from crossmodal.faults import naming
 from crossmodal.features import read_features
 from training.checks import check_scored, check_training_file
 from training.data import TrainingData, class_names, training_data
-from training.folds import with_fold
-from training.splits import with_validation
+from training.protocol.folds import with_fold
+from training.protocol.splits import with_validation
 
 VALIDATION_SEED = 0
 

@@ -1,11 +1,11 @@
 """Correlation loss: how much two towers' outputs correlate, over pairs or class pairs.
 
 Conventions: covariances in float64; the ridge is relative, ``ridge * trace / dim``, as in
-``training.linear_cca``, so a loss does not change with the scale of the outputs; class
-pairs are weighed alike, hence a class by the product of its two sizes; a blend weighs
-marginals and cross covariance alike, which keeps every correlation at 1 or below. The
-loss uses singular values alone: their gradient lacks the 1 / (difference of two values)
-terms of singular vectors and eigenvectors.
+``training.correlation.linear_cca``, so a loss does not change with the scale of the
+outputs; class pairs are weighed alike, hence a class by the product of its two sizes; a
+blend weighs marginals and cross covariance alike, which keeps every correlation at 1 or
+below. The loss uses singular values alone: their gradient lacks the 1 / (difference of
+two values) terms of singular vectors and eigenvectors.
 """
 
 from __future__ import annotations

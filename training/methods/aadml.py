@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.modality import Modality
-from training.class_masks import class_masks, require_classes
+from training.batches.class_masks import class_masks, require_classes
+from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import TrainingData
+from training.fitting.network_fit import Features, NetworkFit, NetworkSettings
 from training.losses.supcon import supcon
 from training.losses.triplet import STRATEGIES, triplet_loss
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.network_fit import Features, NetworkFit, NetworkSettings
-from training.networks import NetworkTower, mlp, modules_of
-from training.proxies import NeighborProxies
-from training.sampling import Batch
+from training.towers.networks import NetworkTower, mlp, modules_of
+from training.towers.proxies import NeighborProxies
 
 LOSSES = ("triplet", "contrastive")
 

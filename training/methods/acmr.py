@@ -11,15 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossmodal.errors import DataError
+from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import UNLABELED, TrainingData
-from training.losses.relative_distance import (
-    dissimilar_hinge,
-    nearest_of_another_class,
-    squared_triplet,
-)
-from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.modality_game import (
+from training.games.modality_game import (
     GameSettings,
     ModalityGame,
     Outputs,
@@ -27,8 +22,13 @@ from training.modality_game import (
     projectors,
     two_at_a_time,
 )
-from training.networks import NetworkTower
-from training.sampling import Batch
+from training.losses.relative_distance import (
+    dissimilar_hinge,
+    nearest_of_another_class,
+    squared_triplet,
+)
+from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
+from training.towers.networks import NetworkTower
 
 VARIANTS = ("simple", "triplet")
 

@@ -9,16 +9,16 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from crossmodal.errors import DataError
-from training.best_epoch import BestEpoch
-from training.checkpoints import epochs_left
+from training.batches.sampling import BalancedBatches
 from training.config import Settings, check_choice, check_range
 from training.data import UNLABELED, TrainingData
-from training.hashing_game import HashingGame
-from training.loop import check_finite
+from training.fitting.best_epoch import BestEpoch
+from training.fitting.checkpoints import epochs_left
+from training.fitting.loop import check_finite
+from training.games.hashing_game import HashingGame
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.networks import mlp
-from training.prototype_tower import PrototypeTower
-from training.sampling import BalancedBatches
+from training.towers.networks import mlp
+from training.towers.prototype_tower import PrototypeTower
 
 REDUCTIONS = ("active", "anchor")
 

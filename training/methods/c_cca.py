@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from training.config import Settings, check_choice, check_range
+from training.correlation.pair_sets import PairSet, moments_of
 from training.data import TrainingData
 from training.methods import linear
 from training.methods.method import FitContext, MethodCard, Problem, Towers
-from training.pair_sets import PairSet, moments_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

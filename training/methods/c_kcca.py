@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from training.config import check_range
+from training.correlation.pair_sets import PairSet, moments_of
 from training.data import TrainingData
 from training.methods import kernel
 from training.methods.kernel import KernelSettings
 from training.methods.method import FitContext, MethodCard, Problem, Towers
-from training.pair_sets import PairSet, moments_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from training.config import Settings, check_choice, check_range
+from training.correlation.linear_cca import Moments, pair_moments
+from training.correlation.moments import ChosenRows
 from training.data import TrainingData
-from training.linear_cca import Moments, pair_moments
 from training.methods import linear
 from training.methods.method import FitContext, MethodCard, Problem, Towers
-from training.moments import ChosenRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from crossmodal.modality import Modality
-from training.class_masks import class_masks, require_classes
+from training.batches.class_masks import class_masks, require_classes
+from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import TrainingData
+from training.fitting.network_fit import Features, NetworkFit, NetworkSettings
 from training.losses.cross_triplets import cross_triplets
 from training.losses.label import label_loss
 from training.losses.triplet import STRATEGIES
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.network_fit import Features, NetworkFit, NetworkSettings
-from training.networks import NetworkTower, mlp, modules_of
-from training.sampling import Batch
+from training.towers.networks import NetworkTower, mlp, modules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from training.correlation.pair_sets import PairSet
 from training.data import TrainingData
 from training.methods import deep
 from training.methods.deep_settings import SIGMOID, DeepSettings
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.pair_sets import PairSet
 
 
 class DeepCca:

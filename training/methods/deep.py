@@ -9,9 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.modality import Modality
-from training.correlated_tower import CorrelatedTower
+from training.batches.pair_batches import PairBatches
+from training.batches.prepared import Prepared, prepare
+from training.batches.sampling import Batch
+from training.correlation.pair_sets import PairSet, check_shared_class, moments_of
 from training.data import UNLABELED, TrainingData
-from training.loop import train_epochs
+from training.fitting.loop import train_epochs
+from training.fitting.projected_epochs import ProjectedEpochs
 from training.losses.correlation import (
     OBJECTIVES,
     Covariances,
@@ -22,12 +26,8 @@ from training.losses.correlation import (
 from training.methods import linear
 from training.methods.deep_settings import DeepSettings, widths_of
 from training.methods.method import FitContext, Problem, Towers, Training
-from training.networks import mlp
-from training.pair_batches import PairBatches
-from training.pair_sets import PairSet, check_shared_class, moments_of
-from training.prepared import Prepared, prepare
-from training.projected_epochs import ProjectedEpochs
-from training.sampling import Batch
+from training.towers.correlated_tower import CorrelatedTower
+from training.towers.networks import mlp
 
 
 def build(settings: DeepSettings, problem: Problem) -> dict[Modality, CorrelatedTower]:

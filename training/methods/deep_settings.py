@@ -7,10 +7,10 @@ from typing import Any
 
 from crossmodal.errors import ConfigError
 from training.config import Settings, check_choice, check_range
+from training.correlation.pair_sets import PairSet
+from training.fitting.optimization import OPTIMIZERS, SCHEDULES, Optimization
 from training.losses.correlation import OBJECTIVES
-from training.networks import ACTIVATIONS
-from training.optimization import OPTIMIZERS, SCHEDULES, Optimization
-from training.pair_sets import PairSet
+from training.towers.networks import ACTIVATIONS
 
 # The networks that are common to the published descriptions and the public code.
 SIGMOID: dict[str, Any] = {

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 
+from training.classification.earshot_posterior import KERNELS, fit_posterior
 from training.config import Settings, check_range
+from training.correlation.linear_cca import Solution, pair_moments, solve
 from training.data import TrainingData
-from training.earshot_posterior import KERNELS, fit_posterior
-from training.earshot_tower import EarshotTower
-from training.linear_cca import Solution, pair_moments, solve
 from training.methods import linear
 from training.methods.method import FitContext, MethodCard, Problem, Towers
+from training.towers.earshot_tower import EarshotTower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,23 +12,23 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.errors import DataError
+from training.batches.pair_batches import PairBatches
+from training.batches.prepared import Prepared, prepare
+from training.batches.sampling import Batch
 from training.config import Settings, check_choice, check_range
-from training.correlated_tower import CorrelatedTower
+from training.correlation.pair_sets import PairSet, moments_of
 from training.data import UNLABELED, TrainingData
-from training.loop import train_epochs
+from training.fitting.loop import train_epochs
+from training.fitting.optimization import OPTIMIZERS, SCHEDULES, Optimization
+from training.fitting.projected_epochs import ProjectedEpochs
 from training.losses.correlation import correlation_loss
 from training.losses.label import label_loss
 from training.losses.orthogonality import orthogonality
 from training.methods import linear
 from training.methods.deep_settings import widths_of
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.networks import mlp
-from training.optimization import OPTIMIZERS, SCHEDULES, Optimization
-from training.pair_batches import PairBatches
-from training.pair_sets import PairSet, moments_of
-from training.prepared import Prepared, prepare
-from training.projected_epochs import ProjectedEpochs
-from training.sampling import Batch
+from training.towers.correlated_tower import CorrelatedTower
+from training.towers.networks import mlp
 
 SPACES = ("both", "explicit", "implicit", "ex_im_share")
 SHARED = "shared"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from training.correlation.pair_sets import PairSet, moments_of
 from training.data import TrainingData
 from training.methods import kernel
 from training.methods.kernel import KernelSettings
 from training.methods.method import FitContext, MethodCard, Problem, Towers
-from training.pair_sets import PairSet, moments_of
 
 
 class KernelCca:

@@ -12,14 +12,14 @@ from jaxtyping import Float64
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.config import Settings, check_choice, check_range
+from training.correlation.kernels import KernelMap, UnitRows, choose_landmarks, median_gamma
+from training.correlation.linear_cca import Moments, Penalty, Solution, solve
+from training.correlation.moments import Rows
 from training.data import TrainingData
-from training.kernel_tower import KernelTower
-from training.kernels import KernelMap, UnitRows, choose_landmarks, median_gamma
-from training.linear_cca import Moments, Penalty, Solution, solve
 from training.methods import linear
 from training.methods.method import FitContext, Problem, Towers
-from training.moments import Rows
-from training.towers import StandardizedRows
+from training.towers.kernel_tower import KernelTower
+from training.towers.tower import StandardizedRows
 
 Kernels = Mapping[Modality, Float64[np.ndarray, "_ _"]]
 

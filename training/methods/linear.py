@@ -7,10 +7,10 @@ from typing import cast
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
+from training.correlation.linear_cca import Moments, Solution, solve
 from training.data import TrainingData
-from training.linear_cca import Moments, Solution, solve
 from training.methods.method import FitContext, Problem, Towers
-from training.towers import ProjectionTower, StandardizedRows, Standardizer
+from training.towers.tower import ProjectionTower, StandardizedRows, Standardizer
 
 SCALES = ("none", "rho")
 

@@ -13,7 +13,7 @@ from training.data import TrainingData
 from training.methods import deep, deep_settings, linear
 from training.methods.deep_settings import ClassDeepSettings, widths_of
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.recurrent_tower import RecurrentNetwork, RecurrentTower
+from training.towers.recurrent_tower import RecurrentNetwork, RecurrentTower
 
 SIDES = ("left_layers", "right_layers")
 

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.modality import Modality
-from training.checkpoints import Checkpoints
 from training.config import Settings
 from training.data import TrainingData
+from training.fitting.checkpoints import Checkpoints
 
 Towers = Mapping[Modality, nn.Module]
 Record = dict[str, Any]

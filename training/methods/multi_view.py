@@ -10,12 +10,12 @@ import numpy as np
 
 from crossmodal.errors import DataError
 from training.config import Settings, check_choice, check_range
+from training.correlation.maxvar import Covariances, Shared, covariances_of, solve_maxvar
+from training.correlation.moments import ChosenRows
 from training.data import TrainingData
-from training.maxvar import Covariances, Shared, covariances_of, solve_maxvar
 from training.methods import linear
 from training.methods.method import FitContext, MethodCard, Problem, Towers
-from training.moments import ChosenRows
-from training.towers import ProjectionTower
+from training.towers.tower import ProjectionTower
 
 SOLVERS = ("maxvar", "pls")
 

@@ -13,8 +13,13 @@ from torch import Tensor, nn
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
-from training.calibration import Labels, Logits, fit_temperature, held_out_logits
-from training.classifiers import (
+from training.classification.calibration import (
+    Labels,
+    Logits,
+    fit_temperature,
+    held_out_logits,
+)
+from training.classification.classifiers import (
     EnsembleClassifier,
     LinearClassifier,
     Standardized,
@@ -23,9 +28,9 @@ from training.classifiers import (
 )
 from training.config import Settings, check_choice, check_range
 from training.data import UNLABELED, TrainingData
+from training.fitting.optimization import Optimization
 from training.methods.method import FitContext, MethodCard, Problem, Towers
-from training.optimization import Optimization
-from training.towers import Features, Standardizer, squared_lift
+from training.towers.tower import Features, Standardizer, squared_lift
 
 CLASSIFIERS = ("logistic", "mlp")
 FOLDS = 5

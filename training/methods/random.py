@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from training.config import Settings, check_range
 from training.data import TrainingData
 from training.methods.method import FitContext, MethodCard, Problem, Towers
-from training.towers import Features, unit_norm
+from training.towers.tower import Features, unit_norm
 
 _MASK = 0xFFFFFFFF
 

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 
 from crossmodal.errors import DataError
-from training.best_epoch import BestEpoch
+from training.batches.sampling import BalancedBatches
 from training.config import Settings, check_range
 from training.data import TrainingData
-from training.dual_encoder import COLDEST, HOTTEST, DualEncoder
-from training.loop import train_epochs
+from training.fitting.best_epoch import BestEpoch
+from training.fitting.dual_encoder import COLDEST, HOTTEST, DualEncoder
+from training.fitting.loop import train_epochs
+from training.fitting.optimization import Optimization
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.optimization import Optimization
-from training.sampling import BalancedBatches
-from training.towers import MlpTower
+from training.towers.tower import MlpTower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor
 
-from training.class_masks import require_classes
+from training.batches.class_masks import require_classes
+from training.batches.sampling import Batch
 from training.data import TrainingData
+from training.fitting.network_fit import Features, NetworkFit
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.methods.triplet_networks import (
     EACH,
@@ -20,9 +22,7 @@ from training.methods.triplet_networks import (
     network,
     note_batches,
 )
-from training.network_fit import Features, NetworkFit
-from training.networks import NetworkTower, modules_of
-from training.sampling import Batch
+from training.towers.networks import NetworkTower, modules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,10 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from training.class_masks import require_classes
+from training.batches.class_masks import require_classes
+from training.batches.sampling import Batch
 from training.data import TrainingData
+from training.fitting.network_fit import Features, NetworkFit
 from training.methods.c_cca import ClusterCca, ClusterCcaSettings
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.methods.triplet_networks import (
@@ -22,11 +24,9 @@ from training.methods.triplet_networks import (
     network,
     note_batches,
 )
-from training.network_fit import Features, NetworkFit
-from training.networks import modules_of
-from training.sampling import Batch
-from training.towers import Features as FeatureRows
-from training.towers import ProjectionTower, unit_norm
+from training.towers.networks import modules_of
+from training.towers.tower import Features as FeatureRows
+from training.towers.tower import ProjectionTower, unit_norm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

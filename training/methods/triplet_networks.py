@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from crossmodal.errors import ConfigError
 from crossmodal.modality import Direction, Modality
-from training.class_masks import class_masks
+from training.batches.class_masks import class_masks
+from training.batches.sampling import Batch
 from training.config import check_choice, check_range
+from training.fitting.network_fit import NetworkSettings
 from training.losses.triplet import DISTANCES, STRATEGIES, triplet_loss
 from training.methods.method import FitContext, Problem
-from training.network_fit import NetworkSettings
-from training.networks import ACTIVATIONS, mlp
-from training.sampling import Batch
+from training.towers.networks import ACTIVATIONS, mlp
 
 BOTH, EACH = "both", "each"
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from crossmodal.modality import Modality
-from training.class_masks import require_classes
+from training.batches.class_masks import require_classes
+from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import UNLABELED, TrainingData
+from training.fitting.network_fit import Features, Loss, NetworkFit, NetworkSettings
 from training.losses.synthesis import between_classmates
 from training.losses.triplet import STRATEGIES, triplet_loss
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.network_fit import Features, Loss, NetworkFit, NetworkSettings
-from training.networks import NetworkTower, mlp, modules_of
-from training.sampling import Batch
+from training.towers.networks import NetworkTower, mlp, modules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

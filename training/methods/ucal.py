@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from training.batches.sampling import Batch
 from training.config import check_range
 from training.data import TrainingData
-from training.losses.variance_floor import variance_floor
-from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.modality_game import (
+from training.games.modality_game import (
     GameSettings,
     ModalityGame,
     Outputs,
@@ -21,7 +20,8 @@ from training.modality_game import (
     projectors,
     two_at_a_time,
 )
-from training.sampling import Batch
+from training.losses.variance_floor import variance_floor
+from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
-from training.best_epoch import BestEpoch
-from training.checkpoints import epochs_left
-from training.code_tower import CodeTower
 from training.config import Settings, check_choice, check_range
 from training.data import TrainingData
-from training.loop import check_finite
+from training.fitting.best_epoch import BestEpoch
+from training.fitting.checkpoints import epochs_left
+from training.fitting.loop import check_finite
+from training.games.neighbor_game import HashPlayer, NeighborGame
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.neighbor_game import HashPlayer, NeighborGame
-from training.networks import mlp
+from training.towers.code_tower import CodeTower
+from training.towers.networks import mlp
 
 NORMALIZERS = ("candidates", "drawn")
 OPTIMIZERS = ("adam", "sgd")

@@ -10,26 +10,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.class_centers import ClassCenters
-from training.class_masks import require_classes
+from training.batches.class_masks import require_classes
+from training.batches.pair_batches import PairBatches
+from training.batches.prepared import Prepared
+from training.batches.sampling import Batch
 from training.config import check_range
-from training.correlated_tower import CorrelatedTower
+from training.correlation.pair_sets import PairSet, moments_of
 from training.data import UNLABELED, TrainingData
-from training.loop import train_epochs
-from training.losses.correlation import class_correlation_loss, correlation_loss
-from training.methods import linear
-from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.pair_batches import PairBatches
-from training.pair_sets import PairSet, moments_of
-from training.prepared import Prepared
-from training.projected_epochs import ProjectedEpochs
-from training.sampling import Batch
-from training.variational import (
+from training.fitting.class_centers import ClassCenters
+from training.fitting.loop import train_epochs
+from training.fitting.projected_epochs import ProjectedEpochs
+from training.fitting.variational import (
     VariationalModel,
     VariationalSettings,
     encoders,
     standardize,
 )
+from training.losses.correlation import class_correlation_loss, correlation_loss
+from training.methods import linear
+from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
+from training.towers.correlated_tower import CorrelatedTower
 
 Step = tuple[Batch, bool]
 

@@ -9,22 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.best_epoch import BestEpoch
-from training.class_centers import ClassCenters
-from training.class_masks import require_classes
+from training.batches.class_masks import require_classes
+from training.batches.pair_batches import PairBatches
+from training.batches.prepared import Prepared
+from training.batches.sampling import Batch
 from training.data import TrainingData
-from training.loop import train_epochs
-from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.networks import NetworkTower
-from training.pair_batches import PairBatches
-from training.prepared import Prepared
-from training.sampling import Batch
-from training.variational import (
+from training.fitting.best_epoch import BestEpoch
+from training.fitting.class_centers import ClassCenters
+from training.fitting.loop import train_epochs
+from training.fitting.variational import (
     VariationalModel,
     VariationalSettings,
     encoders,
     standardize,
 )
+from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
+from training.towers.networks import NetworkTower
 
 CODED = VariationalSettings(
     activation="linear",

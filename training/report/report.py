@@ -8,6 +8,8 @@ from pathlib import Path
 from crossmodal.durable import write_bytes
 from training.compare.results import Results
 from training.compare.rows import HEADLINE, MEAN
+from training.protocol.sweep import Sweep
+from training.protocol.trials import Trials
 from training.report import (
     claims,
     classes,
@@ -22,8 +24,6 @@ from training.report import (
 from training.report.page import Section, document, paragraph
 from training.report.searches import searched
 from training.report.standing import Standing, number
-from training.sweep import Sweep
-from training.trials import Trials
 
 NAME = "report.html"
 

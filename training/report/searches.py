@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from training.protocol.trials import Trials, Value, averaged
 from training.report.standing import Standing
-from training.trials import Trials, Value, averaged
 
 
 def searched(standing: Standing, name: str) -> Trials | None:

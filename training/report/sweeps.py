@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
+from training.protocol.trials import Trials, Value, is_numeric
 from training.report.drawing import INK, as_svg, drawn, panels, style, write_cell
 from training.report.page import figure, folded, table
 from training.report.standing import number
-from training.trials import Trials, Value, is_numeric
 
 WIDE_SPAN = 20  # ratio of values from which an axis is logarithmic
 FULL_GRID = 0.7  # share of the cells of a heat map that must be known

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossmodal.modality import Modality
-from index.beside import beside_id
 from index.collection import Collection
-from index.job import Job, JobState
-from index.laying import lay_beside
-from index.orders import place_order, read_orders
+from index.jobs.orders import place_order, read_orders
+from index.storage.job import Job, JobState
+from index.versions.beside import beside_id
+from index.versions.laying import lay_beside
 from index.work import ADD, DISCARD, REEMBED, SWITCH, CollectionJobs, add_params
 from tests.index.crash.harness import LONGEST_ROUND_S, in_child, wait
 from tests.index.crash.workload import KillAt

@@ -10,8 +10,8 @@ from typing import Any
 
 from index import add as adding
 from index.collection import Collection
-from index.operations import Receipt
 from index.work import ADD, CollectionJobs, add_params
+from index.writing.operations import Receipt
 
 if __name__ == "__main__":
     data, source, hold, stored, how = sys.argv[1:]

@@ -8,11 +8,11 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
-from index.beside import beside_id
-from index.changing import MODEL, switch
 from index.collection import Collection
-from index.operations import Delete, Operation, Receipt
-from index.task import Task
+from index.jobs.task import Task
+from index.versions.beside import beside_id
+from index.versions.changing import MODEL, switch
+from index.writing.operations import Delete, Operation, Receipt
 from tests.index.crash.workload import operation_of
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ from crossmodal.embeddings import Embeddings, normalize
 from crossmodal.items import Segment
 from crossmodal.modality import Modality
 from index.collection import Collection
-from index.compaction import CompactionPolicy
-from index.new_items import NewItem, NewVector
-from index.operations import Delete, Idempotency, Operation, Put, Receipt
+from index.storage.new_items import NewItem, NewVector
+from index.writing.compaction import CompactionPolicy
+from index.writing.operations import Delete, Idempotency, Operation, Put, Receipt
 
 CLIENTS, IDS_PER_CLIENT, DIM = 4, 10, 8
 MODALITIES = (Modality.AUDIO, Modality.VISUAL)

@@ -16,12 +16,13 @@ from typing import Any
 
 from crossmodal.media.confinement import LIBC, ON_LINUX, PR_SET_PDEATHSIG
 from crossmodal.media.limits import MediaLimits
-from index import reembedding, writer
 from index.collection import Collection
-from index.group import Submission
-from index.operations import ItemResult, Receipt, Status
-from index.view import View
-from index.view_builder import ViewBuilder
+from index.versions import reembedding
+from index.views.view import View
+from index.views.view_builder import ViewBuilder
+from index.writing import writer
+from index.writing.group import Submission
+from index.writing.operations import ItemResult, Receipt, Status
 from service import __main__, runtime
 from service.routes import writes
 

@@ -13,12 +13,12 @@ import pytest
 
 from crossmodal.errors import ConfigError, DataError, DivergenceError
 from crossmodal.modality import Modality, parse_direction
-from training.best_epoch import BestEpoch
 from training.compare.comparison import compare
 from training.compare.pool import Task
 from training.compare.request import CompareRequest, parse_entries
 from training.compare.results import Results
 from training.compare.rows import HEADLINE, METRICS
+from training.fitting.best_epoch import BestEpoch
 
 A, V = Modality.AUDIO, Modality.VISUAL
 A2V, V2A = parse_direction("audio2visual"), parse_direction("visual2audio")
@@ -392,7 +392,7 @@ def test_an_interrupted_comparison_goes_on_at_the_next_epoch(
     overrides = {"supcon": {"epochs": "5", "hidden": "8"}}
     wanted = request(make_file(), "supcon", overrides=overrides, seeds=(0,))
     whole = compare(wanted, tmp_path / "whole", execute)
-    monkeypatch.setattr("training.checkpoints.INTERVAL_S", 0.0)
+    monkeypatch.setattr("training.fitting.checkpoints.INTERVAL_S", 0.0)
     epochs: list[int] = []
     see = BestEpoch.see
 

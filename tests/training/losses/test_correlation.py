@@ -7,7 +7,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from training.linear_cca import class_pair_moments, pair_moments, solve
+from training.correlation.linear_cca import class_pair_moments, pair_moments, solve
 from training.losses.correlation import (
     OBJECTIVES,
     Covariances,

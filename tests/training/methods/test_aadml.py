@@ -6,15 +6,15 @@ import torch
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
+from training.batches.sampling import Batch
 from training.data import TrainingData
 from training.losses.triplet import triplet_loss
 from training.methods.aadml import Aadml, AadmlSettings, proxied, proxies_of
 from training.methods.method import Problem, flat_state
-from training.networks import modules_of
-from training.sampling import Batch
-from training.selection import fit_method
-from training.towers import unit_norm
-from training.validation import score
+from training.protocol.selection import fit_method
+from training.protocol.validation import score
+from training.towers.networks import modules_of
+from training.towers.tower import unit_norm
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 FAST = {

@@ -7,12 +7,12 @@ import torch
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
+from training.batches.pair_batches import PairBatches
 from training.data import TrainingData
 from training.methods.acmr import Acmr, AcmrModel, AcmrSettings
 from training.methods.method import Problem
-from training.pair_batches import PairBatches
-from training.selection import fit_method
-from training.validation import score
+from training.protocol.selection import fit_method
+from training.protocol.validation import score
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 

@@ -7,14 +7,14 @@ import torch
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
+from training.batches.sampling import BalancedBatches, Batch
 from training.data import TrainingData
-from training.hashing_game import HashingGame
+from training.games.hashing_game import HashingGame
 from training.methods.agah import Agah, AgahSettings
 from training.methods.method import Problem
-from training.prototype_tower import PrototypeTower
-from training.sampling import BalancedBatches, Batch
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
+from training.towers.prototype_tower import PrototypeTower
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

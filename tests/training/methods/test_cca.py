@@ -5,10 +5,10 @@ import pytest
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
+from training.correlation.linear_cca import pair_moments, solve
 from training.data import TrainingData
-from training.linear_cca import pair_moments, solve
-from training.selection import fit_method
-from training.validation import embed
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 

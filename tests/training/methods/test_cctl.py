@@ -6,13 +6,13 @@ import torch
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
+from training.batches.sampling import Batch
 from training.data import TrainingData
 from training.methods.cctl import Cctl, CctlSettings, losses
 from training.methods.method import Problem
-from training.networks import modules_of
-from training.sampling import Batch
-from training.selection import fit_method
-from training.validation import score
+from training.protocol.selection import fit_method
+from training.protocol.validation import score
+from training.towers.networks import modules_of
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 FAST = {

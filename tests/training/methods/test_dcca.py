@@ -7,9 +7,11 @@ import torch
 
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.modality import Modality
-from training.correlated_tower import CorrelatedTower, outputs_of
+from training.batches.pair_batches import PairBatches
+from training.batches.prepared import Prepared, prepare
+from training.correlation.linear_cca import pair_moments, solve
+from training.correlation.pair_sets import PairSet, moments_of
 from training.data import TrainingData
-from training.linear_cca import pair_moments, solve
 from training.losses.correlation import (
     OBJECTIVES,
     canonical_correlations,
@@ -20,11 +22,9 @@ from training.methods import deep
 from training.methods.catalog import METHODS
 from training.methods.deep_settings import ClassDeepSettings, DeepSettings
 from training.methods.method import FitContext, Problem
-from training.pair_batches import PairBatches
-from training.pair_sets import PairSet, moments_of
-from training.prepared import Prepared, prepare
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
+from training.towers.correlated_tower import CorrelatedTower, outputs_of
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 

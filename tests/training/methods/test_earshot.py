@@ -9,9 +9,9 @@ import torch
 
 from crossmodal.modality import Modality
 from training.data import TrainingData
-from training.earshot_tower import EarshotTower
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
+from training.towers.earshot_tower import EarshotTower
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

@@ -7,18 +7,18 @@ import torch
 
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.modality import Modality
-from training.correlated_tower import CorrelatedTower, outputs_of
+from training.batches.pair_batches import PairBatches
+from training.batches.prepared import Prepared, prepare
+from training.batches.sampling import Batch
 from training.data import TrainingData
 from training.losses.correlation import correlation_loss
 from training.losses.label import label_loss
 from training.losses.orthogonality import orthogonality
 from training.methods.eics import SPACES, Eics, EicsSettings, Subspaces, losses
 from training.methods.method import FitContext, Problem, Towers
-from training.pair_batches import PairBatches
-from training.prepared import Prepared, prepare
-from training.sampling import Batch
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
+from training.towers.correlated_tower import CorrelatedTower, outputs_of
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 

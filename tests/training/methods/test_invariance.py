@@ -14,8 +14,8 @@ from training.data import TrainingData
 from training.export import graph_of
 from training.methods.catalog import METHODS
 from training.methods.method import as_taken, flat_state
-from training.selection import Fitted, fit_method, restore
-from training.validation import embed, score
+from training.protocol.selection import Fitted, fit_method, restore
+from training.protocol.validation import embed, score
 
 A, V = Modality.AUDIO, Modality.VISUAL
 SMALL = {

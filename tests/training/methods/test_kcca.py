@@ -7,9 +7,9 @@ import torch
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.data import TrainingData
-from training.kernel_tower import KernelTower
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
+from training.towers.kernel_tower import KernelTower
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 

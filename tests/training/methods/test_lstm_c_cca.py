@@ -14,19 +14,19 @@ from crossmodal.features import FeaturesFile, ModalityFeatures, table, write_fea
 from crossmodal.modality import Modality
 from index.build import build
 from index.collection import Collection
+from training.batches.pair_batches import PairBatches
+from training.batches.prepared import prepare
 from training.commands.export import export_run
+from training.correlation.pair_sets import PairSet
 from training.data import TrainingData
-from training.evaluate import evaluate_run
 from training.methods import deep
 from training.methods.catalog import METHODS
 from training.methods.lstm_c_cca import LstmSettings
 from training.methods.method import FitContext, Problem, as_taken
-from training.pair_batches import PairBatches
-from training.pair_sets import PairSet
-from training.prepared import prepare
+from training.protocol.evaluate import evaluate_run
+from training.protocol.selection import fit_method
+from training.protocol.validation import score
 from training.run import FitRequest, Run, fit
-from training.selection import fit_method
-from training.validation import score
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 METHOD = METHODS["lstm_c_cca"]

@@ -5,11 +5,11 @@ import pytest
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
+from training.correlation.linear_cca import pair_moments, solve
+from training.correlation.maxvar import covariances_of, solve_maxvar
 from training.data import TrainingData
-from training.linear_cca import pair_moments, solve
-from training.maxvar import covariances_of, solve_maxvar
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 

@@ -8,8 +8,8 @@ from crossmodal.errors import DataError
 from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.methods.posterior_product import PosteriorProduct, PosteriorTower
-from training.selection import fit_method
-from training.validation import embed
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 

@@ -6,8 +6,8 @@ import torch
 from crossmodal.modality import Modality
 from training.data import TrainingData
 from training.methods.random import HashTower
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

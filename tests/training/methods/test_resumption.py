@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import torch
 
-from training.best_epoch import BestEpoch
-from training.checkpoints import Checkpoints, Slot
-from training.class_centers import ClassCenters
 from training.data import TrainingData
-from training.hashing_game import HashingGame
+from training.fitting.best_epoch import BestEpoch
+from training.fitting.checkpoints import Checkpoints, Slot
+from training.fitting.class_centers import ClassCenters
+from training.fitting.states import GeneratorState, NotedState, OptimizerState
+from training.games.hashing_game import HashingGame
 from training.methods.catalog import METHODS
 from training.methods.method import flat_state
-from training.selection import Fitted, fit_method
-from training.states import GeneratorState, NotedState, OptimizerState
+from training.protocol.selection import Fitted, fit_method
 
 MakeData = Callable[..., TrainingData]
 EPOCHS = 3

@@ -8,6 +8,7 @@ import torch
 
 from crossmodal.errors import ConfigError, DataError
 from crossmodal.modality import Modality
+from training.batches.sampling import Batch
 from training.data import TrainingData
 from training.losses.triplet import triplet_loss
 from training.methods.catalog import METHODS
@@ -19,10 +20,9 @@ from training.methods.triplet_networks import (
     across_modalities,
     directions_of,
 )
-from training.networks import modules_of
-from training.sampling import Batch
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
+from training.towers.networks import modules_of
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 FAST = {

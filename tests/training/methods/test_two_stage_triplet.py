@@ -10,10 +10,10 @@ from training.data import TrainingData
 from training.losses.triplet import triplet_loss
 from training.methods.method import Problem, flat_state
 from training.methods.two_stage_triplet import TwoStageTriplet, across_modalities
-from training.networks import modules_of
-from training.selection import Fitted, fit_method
-from training.towers import unit_norm
-from training.validation import score
+from training.protocol.selection import Fitted, fit_method
+from training.protocol.validation import score
+from training.towers.networks import modules_of
+from training.towers.tower import unit_norm
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 FAST = {

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from crossmodal.modality import Modality
+from training.batches.pair_batches import PairBatches
 from training.data import TrainingData
 from training.methods.method import Problem
 from training.methods.ucal import Ucal, UcalModel
-from training.networks import NetworkTower
-from training.pair_batches import PairBatches
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
+from training.towers.networks import NetworkTower
 
 A, V = Modality.AUDIO, Modality.VISUAL
 

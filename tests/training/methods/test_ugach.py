@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from crossmodal.modality import Modality
-from training.code_tower import CodeTower
 from training.data import TrainingData
+from training.games.neighbor_game import HashPlayer, NeighborGame
 from training.methods.method import Problem, Towers
 from training.methods.ugach import Ugach, UgachSettings, hash_functions
-from training.neighbor_game import HashPlayer, NeighborGame
-from training.selection import fit_method
-from training.validation import embed, score
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
+from training.towers.code_tower import CodeTower
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 

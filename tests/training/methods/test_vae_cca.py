@@ -7,20 +7,20 @@ import torch
 
 from crossmodal.errors import DataError
 from crossmodal.modality import Modality
-from training.class_centers import ClassCenters
-from training.correlated_tower import outputs_of
+from training.batches.pair_batches import PairBatches
+from training.batches.sampling import Batch
+from training.correlation.linear_cca import solve
+from training.correlation.pair_sets import PairSet, moments_of
 from training.data import TrainingData
-from training.linear_cca import solve
+from training.fitting.class_centers import ClassCenters
+from training.fitting.variational import VariationalModel, VariationalSettings
 from training.losses.label import pair_likelihood
 from training.methods.method import Method, Problem
 from training.methods.vae_cca import VaeCca, canonical_loss
 from training.methods.vae_cca_as_coded import VaeCcaAsCoded
-from training.pair_batches import PairBatches
-from training.pair_sets import PairSet, moments_of
-from training.sampling import Batch
-from training.selection import fit_method
-from training.validation import embed, score
-from training.variational import VariationalModel, VariationalSettings
+from training.protocol.selection import fit_method
+from training.protocol.validation import embed, score
+from training.towers.correlated_tower import outputs_of
 
 A, T, V = Modality.AUDIO, Modality.TEXT, Modality.VISUAL
 

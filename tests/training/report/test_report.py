@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from training.__main__ import app
 from training.compare.results import Results
+from training.protocol.trials import Trial, Trials
 from training.report.report import write_report
 from training.report.sweeps import sweep
-from training.trials import Trial, Trials
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 import pytest
 
-from training.trials import Trials, averaged, is_numeric
+from training.protocol.trials import Trials, averaged, is_numeric
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Galleries: the kinds of index that a modality's vectors are searched by."""

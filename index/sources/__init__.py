@@ -1,0 +1,1 @@
+"""Sources: clips and features files turned into items that can be stored."""

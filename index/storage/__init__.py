@@ -1,0 +1,1 @@
+"""Storage: the database, its log and the media files: the truth of a collection."""

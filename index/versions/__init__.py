@@ -1,0 +1,1 @@
+"""Versions: another model's vectors beside those served, and the passage to them."""

@@ -1,0 +1,1 @@
+"""Writing: changes made durable in groups, and bases made anew."""

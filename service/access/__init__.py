@@ -1,0 +1,1 @@
+"""Access: who may ask for what, from where, and how often."""

@@ -1,0 +1,1 @@
+"""Examination: an installation and a data directory looked at before trouble is."""

@@ -1,0 +1,1 @@
+"""OpenAPI: what the service declares of its requests and replies."""

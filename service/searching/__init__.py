@@ -1,0 +1,1 @@
+"""Searching: from what a client asks with to ranked hits and figures."""

@@ -1,0 +1,1 @@
+"""Storing: from what a client sends to items stored, replaced and deleted."""

@@ -1,0 +1,1 @@
+"""Watching: what the service tells of itself while it runs."""

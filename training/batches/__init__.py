@@ -1,0 +1,1 @@
+"""Batches: which rows go together into a step of training."""

@@ -1,0 +1,1 @@
+"""Classification: posteriors of classes from features, and how they are pooled."""

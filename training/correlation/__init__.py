@@ -1,0 +1,1 @@
+"""Correlation: closed forms from the moments of features and of their kernels."""

@@ -1,0 +1,1 @@
+"""Fitting: towers trained by steps, kept at the epoch that validation prefers."""

@@ -1,0 +1,1 @@
+"""Games: networks trained in turns against one another."""

@@ -1,0 +1,1 @@
+"""Protocol: what is fitted on, chosen by and measured on which rows."""

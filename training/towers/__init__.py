@@ -1,0 +1,1 @@
+"""Towers: modules from one modality's features to unit-norm embeddings."""
