@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,6 +129,11 @@ class Searcher(threading.Thread):
                 self.seen.append(Seen(modality, query, k, seq, header, hits))
 
 
+@cache  # a long run asks for each some thousand times
+def rows_of(version: int, modality: str) -> np.ndarray:
+    return vectors_of("shared", version, modality).astype(np.float64)
+
+
 def expected(
     base: Mapping[str, Embeddings], state: State, seen: Seen
 ) -> list[tuple[str, float, int | None]]:
@@ -137,7 +143,7 @@ def expected(
     for item_id, rows in base.items():
         found.append((item_id, float((rows.astype(np.float64) @ query).max()), None))
     for item_id, version in state.items():
-        rows = vectors_of("shared", version, seen.modality).astype(np.float64)
+        rows = rows_of(version, seen.modality)
         found.append((item_id, float((rows @ query).max()), version))
     found.sort(key=lambda hit: (-round(hit[1], 9), hit[0]))
     return found[: seen.k]
