@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import numpy as np
 
@@ -145,6 +146,11 @@ class _Run:
             self._lost(connection)
             return
         if answer is None:
+            return
+        if descriptor not in self.under_way:
+            if answer.status != HTTPStatus.REQUEST_TIMEOUT:
+                raise ValueError(f"an answer nobody asked for: {answer}")
+            self._renew(connection)  # it stays among the idle
             return
         _, due, sent = self.under_way.pop(descriptor)
         done = self._now()

@@ -16,10 +16,14 @@ def answer(status: int, *headers: str, body: bytes = b"{}") -> bytes:
 
 
 class Scripted:
-    """Answers the n-th request that arrives with what `reply` gives; None hangs up."""
+    """Answers the n-th request that arrives with what `reply` gives; None hangs up.
 
-    def __init__(self, reply: Callable[[int], bytes | None]) -> None:
+    The first connection is sent `unasked`, if that is given, and closed.
+    """
+
+    def __init__(self, reply: Callable[[int], bytes | None], unasked: bytes = b"") -> None:
         self.reply = reply
+        self.unasked = unasked
         self.bodies: list[bytes] = []
         self.connections = 0
         self.lock = threading.Lock()
@@ -34,6 +38,10 @@ class Scripted:
             except OSError:
                 return
             self.connections += 1
+            if self.unasked and self.connections == 1:
+                with peer:
+                    peer.sendall(self.unasked)
+                continue
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer: socket.socket) -> None:
@@ -60,8 +68,10 @@ class Scripted:
 
 
 @contextmanager
-def scripted(reply: Callable[[int], bytes | None]) -> Iterator[Scripted]:
-    server = Scripted(reply)
+def scripted(
+    reply: Callable[[int], bytes | None], unasked: bytes = b""
+) -> Iterator[Scripted]:
+    server = Scripted(reply, unasked)
     try:
         yield server
     finally:

@@ -125,6 +125,21 @@ def test_a_server_that_closes_after_each_answer_is_no_reset() -> None:
     assert server.connections >= 100
 
 
+def test_an_idle_connection_may_be_told_that_it_took_too_long() -> None:
+    with scripted(lambda _: OK, answer(408, "Connection: close")) as server:
+        outcome = drive(plan(server.port, connections=4))
+    assert outcome.statuses.get(200, 0) >= 99  # one may have been sent just before
+    assert server.connections >= 5
+
+
+def test_any_other_answer_that_nobody_asked_for_is_an_error() -> None:
+    with (
+        scripted(lambda _: OK, answer(200)) as server,
+        pytest.raises(ValueError, match="nobody asked"),
+    ):
+        drive(plan(server.port, connections=1, due_s=np.array([60.0]), seconds=61.0))
+
+
 def test_what_finds_no_connection_is_unsent_and_has_waited_all_the_time() -> None:
     def stuck(number: int) -> bytes | None:
         return OK if number < 3 else b""  # the connection stays open, with nothing on it
