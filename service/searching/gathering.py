@@ -1,12 +1,14 @@
-"""Gathering: searches that come while others run are then run together, on one thread.
+"""Gathering: searches that come while others run are then run together.
 
 To hand a search to a thread and its hits back costs half of what a search takes, and each
-time the two wait for each other. A search that comes alone waits for nothing.
+time the two wait for each other. A search that comes alone waits for nothing. Every second
+core runs searches; the event loop and what else the service does have the others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,11 +34,16 @@ Waiting = tuple[Search, "asyncio.Future[Found]"]
 class Gathering:
     """Runs searches of a collection; used from the event loop only."""
 
-    def __init__(self) -> None:
-        """Start no thread before there is something to search."""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gathered")
+    def __init__(self, threads: int | None = None) -> None:
+        """Start no thread before there is something to search.
+
+        Args:
+            threads: How many groups run at once; one per two cores if not given.
+        """
+        self._free = threads or max(1, len(os.sched_getaffinity(0)) // 2)
+        self._threads = ThreadPoolExecutor(self._free, thread_name_prefix="gathered")
         self._waiting: list[Waiting] = []
-        self._running = self._closed = False
+        self._closed = False
 
     async def hits(self, one: Search) -> Found:
         """Return the hits of a search, best first.
@@ -47,26 +54,26 @@ class Gathering:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Found] = loop.create_future()
         self._waiting.append((one, future))
-        if not self._running:
-            self._running = True
+        if self._free:
+            self._free -= 1
             loop.call_soon(self._start, loop)  # after whatever else has come by now
         return await future
 
     def close(self) -> None:
         """Cancel what waits, and whatever comes."""
         self._closed = True
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._cancel(self._waiting)
         self._waiting = []
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         together, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        self._running = bool(together) and not self._closed
-        if not self._running:
+        if not together or self._closed:
+            self._free += 1
             self._cancel(together)
             return
         running = loop.run_in_executor(
-            self._thread, run_together, [one for one, _ in together]
+            self._threads, run_together, [one for one, _ in together]
         )
         running.add_done_callback(partial(self._finish, loop, together))
 
@@ -76,7 +83,7 @@ class Gathering:
         together: Sequence[Waiting],
         done: asyncio.Future[list[Found | Exception]],
     ) -> None:
-        self._start(loop)  # before the answers, so that the thread need not wait
+        self._start(loop)  # before the answers, so that its thread need not wait
         if done.cancelled():
             self._cancel(together)
             return

@@ -105,7 +105,7 @@ def test_one_that_cannot_be_answered_takes_no_other_with_it(collection: Collecti
 
 @pytest.fixture
 async def gathered() -> AsyncIterator[Gathering]:
-    made = Gathering()
+    made = Gathering(threads=1)
     yield made
     made.close()
 
@@ -140,8 +140,11 @@ async def test_what_comes_while_one_runs_is_run_together(
 ) -> None:
     held, first = await hold(gathered, collection, monkeypatch)
     searches = [asked(collection, seed) for seed in range(1, 2 * MOST + 2)]
-    waiting = [asyncio.create_task(gathered.hits(one)) for one in searches]
-    await asyncio.sleep(0)
+    waiting = []
+    for one in searches:
+        waiting.append(asyncio.create_task(gathered.hits(one)))
+        for _ in range(3):  # long enough to be handed on alone, if it were not to wait
+            await asyncio.sleep(0)
     held.release.set()
     found = await asyncio.wait_for(asyncio.gather(first, *waiting), WAIT_S)
     assert held.sizes == [1, MOST, MOST, 1]
@@ -149,6 +152,37 @@ async def test_what_comes_while_one_runs_is_run_together(
         assert answer.hits == search(one)
     again = await asyncio.wait_for(gathered.hits(searches[0]), WAIT_S)
     assert again.hits == search(searches[0])
+
+
+async def test_as_many_groups_run_at_once_as_there_are_threads(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered = Gathering(threads=2)
+    met = threading.Barrier(3)  # two groups and this test: none passes before all are there
+    sizes: list[int] = []
+
+    def meet(searches: Any) -> Any:
+        sizes.append(len(searches))
+        if len(sizes) <= 2:
+            met.wait(WAIT_S)  # both run
+            met.wait(WAIT_S)  # the others have come
+        return run_together(searches)
+
+    monkeypatch.setattr(gathering, "run_together", meet)
+    searches = [asked(collection, seed) for seed in range(2 * MOST + 3)]
+    tasks = [asyncio.create_task(gathered.hits(searches[0]))]
+    for _ in range(3):  # the first group is on its way before the second search comes
+        await asyncio.sleep(0)
+    tasks.append(asyncio.create_task(gathered.hits(searches[1])))
+    await asyncio.to_thread(met.wait, WAIT_S)
+    tasks += [asyncio.create_task(gathered.hits(one)) for one in searches[2:]]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(met.wait, WAIT_S)
+    found = await asyncio.wait_for(asyncio.gather(*tasks), WAIT_S)
+    assert sorted(sizes) == [1, 1, 1, MOST, MOST]
+    for one, answer in zip(searches, found, strict=True):
+        assert answer.hits == search(one)
+    gathered.close()
 
 
 async def test_who_leaves_keeps_no_one_from_an_answer(
