@@ -177,7 +177,7 @@ async def _items(request: Request, service: Runtime, key: str | None) -> Submitt
     def work() -> Submitted:
         asked = parse_parameters(IngestRequest, parse_json(raw), request.query_params)
         known = idempotency(key, request, raw)
-        return submit(collection, read_items(service, asked), known)
+        return submit(collection, read_items(service, collection, asked), known)
 
     return await service.writing(work)
 
@@ -194,7 +194,7 @@ async def _item(
     def work() -> Submitted:
         fields = parse_parameters(ItemFields, parse_json(raw), request.query_params)
         known = idempotency(key, request, raw)
-        put = read_item(service, item_id, fields, replace=True)
+        put = read_item(service, collection, item_id, fields, replace=True)
         return submit(collection, [put], known)
 
     return await service.writing(work)
@@ -210,12 +210,14 @@ async def _clip(
     def work() -> Submitted:
         given, query = parse_json(params), request.query_params
         known = idempotency(key, request, clip, params)
+        fields: ClipFields
         if item_id is None:
-            fields = parse_parameters(NewClipFields, given, query)
-            put = read_clip_item(service, clip, fields.id, fields, replace=fields.replace)
+            fields = new = parse_parameters(NewClipFields, given, query)
+            named, replace = new.id, new.replace
         else:
-            named = parse_parameters(ClipFields, given, query)
-            put = read_clip_item(service, clip, item_id, named, replace=True)
+            fields = parse_parameters(ClipFields, given, query)
+            named, replace = item_id, True
+        put = read_clip_item(service, collection, clip, named, fields, replace=replace)
         return submit(collection, [put], known)
 
     return await service.embedding(work)

@@ -13,6 +13,7 @@ from crossmodal.errors import MediaError, NoTrackError
 from crossmodal.items import Segment
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
+from index.collection import Collection
 from index.storage.new_items import NewItem, NewVector
 from index.writing.operations import Put
 from service.http.bodies import MULTIPART, check_body
@@ -58,7 +59,13 @@ async def read_clip(request: Request, settings: Settings) -> tuple[bytes, bytes]
 
 
 def read_clip_item(
-    service: Runtime, clip: bytes, item_id: str, fields: ClipFields, *, replace: bool
+    service: Runtime,
+    collection: Collection,
+    clip: bytes,
+    item_id: str,
+    fields: ClipFields,
+    *,
+    replace: bool,
 ) -> Put:
     """Return what stores a clip; runs in a thread that decodes.
 
@@ -66,7 +73,6 @@ def read_clip_item(
         MediaError: If the clip cannot serve.
         ProblemError: ``invalid-field`` or ``encoder-failing``.
     """
-    collection = service.collection
     bundle = collection.bundle
     modalities = tuple(m for m in bundle.modalities if bundle.spec(m).frontend is not None)
     if not modalities:

@@ -96,7 +96,14 @@ class IngestRequest(Strict):
     )
 
 
-def read_item(service: Runtime, item_id: str, fields: ItemFields, *, replace: bool) -> Put:
+def read_item(
+    service: Runtime,
+    collection: Collection,
+    item_id: str,
+    fields: ItemFields,
+    *,
+    replace: bool,
+) -> Put:
     """Return what stores an item, its features embedded; runs in a thread.
 
     Raises:
@@ -104,7 +111,6 @@ def read_item(service: Runtime, item_id: str, fields: ItemFields, *, replace: bo
         ModalityError: If the model does not encode a modality.
         ShapeError: If features do not fit.
     """
-    collection = service.collection
     dim = collection.bundle.manifest.dim
     if twice := fields.vectors.keys() & fields.features.keys():
         raise invalid_field(min(twice), "expected vectors or features, not both")

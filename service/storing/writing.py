@@ -89,16 +89,19 @@ async def acknowledged(service: Runtime, submitting: Awaitable[Submitted]) -> Wr
         return Written(entries, await asyncio.wrap_future(receipt))
 
 
-def read_items(service: Runtime, request: IngestRequest) -> list[Operation | Refused]:
+def read_items(
+    service: Runtime, collection: Collection, request: IngestRequest
+) -> list[Operation | Refused]:
     """Return what stores each item, or why it is refused, in order; runs in a thread.
 
     Raises:
         ProblemError: ``model-mismatch``, if another model made the vectors;
             ``encoder-failing``.
     """
-    if request.model not in (None, service.collection.bundle.model_id):
+    if request.model not in (None, collection.bundle.model_id):
         raise ProblemError("model-mismatch", "the collection is of another model")
-    return [_read(service, fields, replace=request.replace) for fields in request.items]
+    replace = request.replace
+    return [_read(service, collection, item, replace=replace) for item in request.items]
 
 
 def item_fields(written: Written) -> list[dict[str, Any]]:
@@ -115,12 +118,14 @@ def result_fields(result: ItemResult) -> dict[str, Any]:
     return {"id": result.item_id, "status": result.status}
 
 
-def _read(service: Runtime, fields: dict[str, Any], *, replace: bool) -> Put | Refused:
+def _read(
+    service: Runtime, collection: Collection, fields: dict[str, Any], *, replace: bool
+) -> Put | Refused:
     item_id = None
     try:
         item = validate(NewItemFields, fields)
         item_id = item.id
-        return read_item(service, item_id, item, replace=replace)
+        return read_item(service, collection, item_id, item, replace=replace)
     except (ProblemError, CrossmodalError) as error:
         problem = problem_of(error)
         if problem.code in ("encoder-failing", "internal", "not-ready"):
