@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 LOGGER = logging.getLogger("earshot.service")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class JsonLines(logging.Formatter):
@@ -48,7 +49,10 @@ class JsonLines(logging.Formatter):
 
 def _module(filename: str) -> str:
     """Return where code is without saying where it is installed."""
-    return "/".join(Path(filename).parts[-2:])
+    path = Path(filename)
+    if path.is_relative_to(ROOT) and not path.is_relative_to(sys.prefix):
+        return str(path.relative_to(ROOT))
+    return "/".join(path.parts[-2:])
 
 
 def configure_logging(level: str) -> None:

@@ -74,7 +74,7 @@ def test_one_writer_excludes_all_others_and_readers_exclude_writers(data: Path) 
 def test_the_lock_holds_between_processes_and_ends_with_its_holder(data: Path) -> None:
     program = (
         "import sys, pathlib\n"
-        "from index.lock import DirectoryLock\n"
+        "from index.storage.lock import DirectoryLock\n"
         "held = DirectoryLock(pathlib.Path(sys.argv[1]), write=True)\n"
         "print('held', flush=True)\n"
         "sys.stdin.read()\n"

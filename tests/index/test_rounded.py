@@ -119,6 +119,6 @@ def test_without_the_bound_answers_would_be_wrong(monkeypatch: pytest.MonkeyPatc
         return found._replace(bounds=found.bounds - 10)
 
     monkeypatch.setattr(RoundedVectors, "nearest", sure)
-    monkeypatch.setattr(index.flat, "_SPARE", 0)
+    monkeypatch.setattr(index.galleries.flat, "_SPARE", 0)
     wrong = gallery.search(queries, 40).scores
     assert not np.allclose(right, wrong, rtol=0, atol=1e-6)
