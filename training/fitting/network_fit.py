@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from training.fitting.best_epoch import BestEpoch
 from training.fitting.loop import train_epochs
 from training.fitting.optimization import OPTIMIZERS, SCHEDULES, Optimization
 from training.methods.method import FitContext, Towers, Training
+from training.towers.networks import NetworkTower
 
 Features = Mapping[Modality, Tensor]
 Loss = Callable[[Features, Batch], Mapping[str, Tensor]]
@@ -108,6 +110,17 @@ class NetworkSettings(Settings):
             most = max(len(labels) for labels in train.labels.values())
             count = math.ceil(most / self.batch)
         return EpochBatches(train, count, rng, self.sampler)
+
+
+def networks_of(
+    towers: Towers, train: TrainingData, *, standardize: bool
+) -> dict[Modality, NetworkTower]:
+    """Return towers that are networks, told what to standardise features by if wanted."""
+    networks = {m: cast(NetworkTower, tower) for m, tower in towers.items()}
+    if standardize:
+        for modality, tower in networks.items():
+            tower.standardize.fit(train.features[modality])
+    return networks
 
 
 class NetworkFit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +15,12 @@ from training.batches.class_masks import class_masks, require_classes
 from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import TrainingData
-from training.fitting.network_fit import Features, NetworkFit, NetworkSettings
+from training.fitting.network_fit import Features, NetworkFit, NetworkSettings, networks_of
 from training.losses.supcon import supcon
 from training.losses.triplet import STRATEGIES, triplet_loss
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.towers.networks import NetworkTower, mlp, modules_of
+from training.towers.networks import mlp_towers, modules_of
 from training.towers.proxies import NeighborProxies
 
 LOSSES = ("triplet", "contrastive")
@@ -68,7 +69,7 @@ class AadmlSettings(NetworkSettings):
         check_range("temperature", self.temperature, 0.01, 10)
 
 
-class Aadml:
+class Aadml(EpochChosen):
     r"""Triplets or contrast across modalities, each anchor replaced by its proxy.
 
     Objective: $[d(p_i, z_j) - d(p_i, z_k) + m]_+$ in both directions, cosine distance,
@@ -117,17 +118,12 @@ class Aadml:
 
     def build(self, settings: AadmlSettings, problem: Problem) -> Towers:
         """Return one network per modality."""
-        return {
-            modality: NetworkTower(
-                dim,
-                mlp(
-                    [dim, *[settings.hidden] * settings.layers, settings.dim],
-                    dropout=settings.dropout,
-                    batch_norm=settings.batch_norm,
-                ),
-            )
-            for modality, dim in sorted(problem.dims.items())
-        }
+        return mlp_towers(
+            problem.dims,
+            [*[settings.hidden] * settings.layers, settings.dim],
+            dropout=settings.dropout,
+            batch_norm=settings.batch_norm,
+        )
 
     def fit(
         self,
@@ -143,10 +139,7 @@ class Aadml:
             DataError: If there are no two classes to tell apart, or training diverges.
         """
         require_classes(train, "anchor-aware metric learning")
-        networks = {m: cast(NetworkTower, tower) for m, tower in towers.items()}
-        if settings.standardize:
-            for modality, tower in networks.items():
-                tower.standardize.fit(train.features[modality])
+        networks = networks_of(towers, train, standardize=settings.standardize)
         proxies = proxies_of(settings, train.modalities)
         batches = settings.batches(train, context.seed)
 
@@ -164,16 +157,6 @@ class Aadml:
         )
         fitting.run(batches, loss, settings.optimization(len(batches)))
         return fitting.finish()
-
-    def refits(self, settings: AadmlSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: AadmlSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 def proxies_of(settings: AadmlSettings, modalities: tuple[Modality, ...]) -> nn.ModuleDict:

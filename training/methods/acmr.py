@@ -27,6 +27,7 @@ from training.losses.relative_distance import (
     nearest_of_another_class,
     squared_triplet,
 )
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.networks import NetworkTower
 
@@ -83,7 +84,7 @@ PAPER = AcmrSettings(
 )
 
 
-class Acmr:
+class Acmr(EpochChosen):
     r"""Projectors that a label classifier understands and a modality critic does not.
 
     Objective: $L_{emb} - w L_{adv}$ for the projectors and the label classifier,
@@ -158,16 +159,6 @@ class Acmr:
         return play(
             model, model.game, model.losses, towers, train, validation, settings, context
         )
-
-    def refits(self, settings: AcmrSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: AcmrSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 class AcmrModel(nn.Module):

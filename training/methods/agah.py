@@ -16,6 +16,7 @@ from training.fitting.best_epoch import BestEpoch
 from training.fitting.checkpoints import epochs_left
 from training.fitting.loop import check_finite
 from training.games.hashing_game import HashingGame
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.networks import mlp
 from training.towers.prototype_tower import PrototypeTower
@@ -103,7 +104,7 @@ class AgahSettings(Settings):
         check_range("items_per_class", self.items_per_class, 1, 100_000)
 
 
-class Agah:
+class Agah(EpochChosen):
     r"""Hash functions under triplets, class codes and one critic per modality.
 
     Objective of the hash functions, means over the batch: triplets of cosine distances
@@ -240,13 +241,3 @@ class Agah:
             game.refresh()
             keeper.see(epoch, terms)
         return keeper.finish()
-
-    def refits(self, settings: AgahSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: AgahSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every bit counts in every direction."""
-        return ()

@@ -10,6 +10,7 @@ from training.config import Settings, check_choice, check_range
 from training.correlation.pair_sets import PairSet, moments_of
 from training.data import TrainingData
 from training.methods import linear
+from training.methods.kinds import ClosedForm
 from training.methods.method import FitContext, MethodCard, Problem, Towers
 
 
@@ -41,7 +42,7 @@ class ClusterCcaSettings(Settings):
         check_choice("scale", self.scale, linear.SCALES)
 
 
-class ClusterCca:
+class ClusterCca(ClosedForm):
     """Directions along which features of one class correlate most, in closed form.
 
     The blend takes marginals and cross covariance with one weight, which keeps every
@@ -108,16 +109,6 @@ class ClusterCca:
                 f"only {solution.rank} of {components} components correlate; the others "
                 "are arbitrary directions"
             )
-
-    def refits(self, settings: ClusterCcaSettings) -> bool:
-        """A closed form needs no validation data once its settings are chosen."""
-        return True
-
-    def same_modality_mask(
-        self, settings: ClusterCcaSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 def _components(settings: ClusterCcaSettings, problem: Problem) -> int:

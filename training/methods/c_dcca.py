@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from training.data import TrainingData
 from training.methods import deep
 from training.methods.deep_settings import AS_CODED, SIGMOID, ClassDeepSettings
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 
 
-class ClusterDeepCca:
+class ClusterDeepCca(EpochChosen):
     r"""Networks trained to correlate on true pairs and on pairs of one class.
 
     Objective: deep CCA's, with the covariances $\sigma P + (1-\sigma) C$, P over true
@@ -83,13 +84,3 @@ class ClusterDeepCca:
         """
         pair_set = settings.pair_set(context.seed)
         return deep.fit(towers, train, validation, settings, context, pair_set)
-
-    def refits(self, settings: ClassDeepSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: ClassDeepSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()

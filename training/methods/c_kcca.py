@@ -11,6 +11,7 @@ from training.correlation.pair_sets import PairSet, moments_of
 from training.data import TrainingData
 from training.methods import kernel
 from training.methods.kernel import KernelSettings
+from training.methods.kinds import ClosedForm
 from training.methods.method import FitContext, MethodCard, Problem, Towers
 
 
@@ -32,7 +33,7 @@ class ClusterKernelSettings(KernelSettings):
         check_range("sigma", self.sigma, 0, 1)
 
 
-class ClusterKernelCca:
+class ClusterKernelCca(ClosedForm):
     """Nonlinear directions along which features of one class correlate most.
 
     Objective: cluster CCA's, on the kernel features of ``kcca``; the class pairs are
@@ -99,16 +100,6 @@ class ClusterKernelCca:
                 f"only {solution.rank} of {components} components correlate; the others "
                 "are arbitrary directions"
             )
-
-    def refits(self, settings: ClusterKernelSettings) -> bool:
-        """A closed form needs no validation data once its settings are chosen."""
-        return True
-
-    def same_modality_mask(
-        self, settings: ClusterKernelSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 def _components(settings: ClusterKernelSettings, problem: Problem) -> int:

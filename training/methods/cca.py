@@ -11,6 +11,7 @@ from training.correlation.linear_cca import Moments, pair_moments
 from training.correlation.moments import ChosenRows
 from training.data import TrainingData
 from training.methods import linear
+from training.methods.kinds import ClosedForm
 from training.methods.method import FitContext, MethodCard, Problem, Towers
 
 
@@ -36,7 +37,7 @@ class CcaSettings(Settings):
         check_choice("scale", self.scale, linear.SCALES)
 
 
-class Cca:
+class Cca(ClosedForm):
     """Directions along which the two features of a pair correlate most.
 
     Source:
@@ -99,16 +100,6 @@ class Cca:
             scale=settings.scale,
             context=context,
         )
-
-    def refits(self, settings: CcaSettings) -> bool:
-        """A closed form needs no validation data once its settings are chosen."""
-        return True
-
-    def same_modality_mask(
-        self, settings: CcaSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 def _components(settings: CcaSettings, problem: Problem) -> int:

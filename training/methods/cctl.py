@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,12 +14,13 @@ from training.batches.class_masks import class_masks, require_classes
 from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import TrainingData
-from training.fitting.network_fit import Features, NetworkFit, NetworkSettings
+from training.fitting.network_fit import Features, NetworkFit, NetworkSettings, networks_of
 from training.losses.cross_triplets import cross_triplets
 from training.losses.label import label_loss
 from training.losses.triplet import STRATEGIES
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.towers.networks import NetworkTower, mlp, modules_of
+from training.towers.networks import mlp_towers, modules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class CctlSettings(NetworkSettings):
         check_range("triplets", self.triplets, 0, 1e6)
 
 
-class Cctl:
+class Cctl(EpochChosen):
     r"""Towers that end in one output per class, under triplets of every mix of modalities.
 
     Objective: $\sum_m \frac1n\sum_i\lVert P^m_i - Y_i\rVert_2$ plus the mean triplet loss
@@ -104,17 +105,12 @@ class Cctl:
 
     def build(self, settings: CctlSettings, problem: Problem) -> Towers:
         """Return one network per modality, with an output per class."""
-        return {
-            modality: NetworkTower(
-                dim,
-                mlp(
-                    [dim, *[settings.hidden] * settings.layers, problem.classes],
-                    dropout=settings.dropout,
-                    batch_norm=settings.batch_norm,
-                ),
-            )
-            for modality, dim in sorted(problem.dims.items())
-        }
+        return mlp_towers(
+            problem.dims,
+            [*[settings.hidden] * settings.layers, problem.classes],
+            dropout=settings.dropout,
+            batch_norm=settings.batch_norm,
+        )
 
     def fit(
         self,
@@ -130,10 +126,7 @@ class Cctl:
             DataError: If there are no two classes to tell apart, or training diverges.
         """
         require_classes(train, "CCTL")
-        networks = {m: cast(NetworkTower, tower) for m, tower in towers.items()}
-        if settings.standardize:
-            for modality, tower in networks.items():
-                tower.standardize.fit(train.features[modality])
+        networks = networks_of(towers, train, standardize=settings.standardize)
         batches = settings.batches(train, context.seed)
 
         def loss(features: Features, batch: Batch) -> dict[str, Tensor]:
@@ -145,16 +138,6 @@ class Cctl:
         )
         fitting.run(batches, loss, settings.optimization(len(batches)))
         return fitting.finish()
-
-    def refits(self, settings: CctlSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: CctlSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 def losses(

@@ -9,10 +9,11 @@ from training.correlation.pair_sets import PairSet
 from training.data import TrainingData
 from training.methods import deep
 from training.methods.deep_settings import SIGMOID, DeepSettings
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 
 
-class DeepCca:
+class DeepCca(EpochChosen):
     r"""Networks trained to correlate on true pairs, then linear CCA of their outputs.
 
     Objective: $\max \frac1k\sum_{j \le k} \rho_j$, the canonical correlations of the two
@@ -64,13 +65,3 @@ class DeepCca:
         """
         pair_set = PairSet(sigma=1.0, seed=context.seed)
         return deep.fit(towers, train, validation, settings, context, pair_set)
-
-    def refits(self, settings: DeepSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: DeepSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,10 @@ from training.batches.sampling import Batch
 from training.config import check_range
 from training.data import TrainingData
 from training.fitting.dual_encoder import partners
-from training.fitting.network_fit import Features, NetworkFit, NetworkSettings
+from training.fitting.network_fit import Features, NetworkFit, NetworkSettings, networks_of
 from training.losses.label import label_loss, pair_likelihood
 from training.losses.pair_distance import pair_distance
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.networks import NetworkTower, mlp, modules_of
 
@@ -54,7 +55,7 @@ class DscmrSettings(NetworkSettings):
         check_range("distance", self.distance, 0, 1e6)
 
 
-class Dscmr:
+class Dscmr(EpochChosen):
     r"""Own first layers, one shared layer, and a shared linear head that predicts labels.
 
     Objective: $L = \sum_m \frac1n\sum_i\lVert P^m_i - Y_i\rVert_2 + \lambda \sum_{m \le
@@ -135,10 +136,7 @@ class Dscmr:
         if train.pairs is None:
             context.note("no pairs in the data: same-class pairs drawn")
         train = train.with_drawn_pairs(context.seed)
-        networks = {m: cast(NetworkTower, tower) for m, tower in towers.items()}
-        if settings.standardize:
-            for modality, tower in networks.items():
-                tower.standardize.fit(train.features[modality])
+        networks = networks_of(towers, train, standardize=settings.standardize)
         head = nn.Linear(settings.dim, len(train.classes))
         batches = settings.batches(train, context.seed)
 
@@ -156,16 +154,6 @@ class Dscmr:
         )
         fitting.run(batches, loss, settings.optimization(len(batches)))
         return fitting.finish()
-
-    def refits(self, settings: DscmrSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: DscmrSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 def losses(

@@ -26,6 +26,7 @@ from training.losses.label import label_loss
 from training.losses.orthogonality import orthogonality
 from training.methods import linear
 from training.methods.deep_settings import widths_of
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.correlated_tower import CorrelatedTower
 from training.towers.networks import mlp
@@ -103,7 +104,7 @@ class EicsSettings(Settings):
         check_range("score_every", self.score_every, 1, 100_000)
 
 
-class Eics:
+class Eics(EpochChosen):
     r"""Two networks per modality: one correlates pairs, one predicts labels; then CCA.
 
     Objective: $L_{corr} + \alpha L_{dis} + \beta L_{cons}$. $L_{corr}$ is minus the mean
@@ -248,16 +249,6 @@ class Eics:
             beside=[keeper],
         )
         return keeper.finish()
-
-    def refits(self, settings: EicsSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: EicsSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 class Subspaces(nn.Module):

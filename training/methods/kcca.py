@@ -9,10 +9,11 @@ from training.correlation.pair_sets import PairSet, moments_of
 from training.data import TrainingData
 from training.methods import kernel
 from training.methods.kernel import KernelSettings
+from training.methods.kinds import ClosedForm
 from training.methods.method import FitContext, MethodCard, Problem, Towers
 
 
-class KernelCca:
+class KernelCca(ClosedForm):
     r"""Nonlinear directions along which the two features of a pair correlate most.
 
     Objective: $\max \alpha^T K_x K_y \beta$ subject to
@@ -76,13 +77,3 @@ class KernelCca:
             moments=lambda kernels: moments_of(kernels, train, pair_set),
             pair_set="pairs",
         )
-
-    def refits(self, settings: KernelSettings) -> bool:
-        """A closed form needs no validation data once its settings are chosen."""
-        return True
-
-    def same_modality_mask(
-        self, settings: KernelSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()

@@ -12,6 +12,7 @@ from training.config import check_range
 from training.data import TrainingData
 from training.methods import deep, deep_settings, linear
 from training.methods.deep_settings import ClassDeepSettings, widths_of
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.recurrent_tower import RecurrentNetwork, RecurrentTower
 
@@ -62,7 +63,7 @@ class LstmSettings(ClassDeepSettings):
                 )
 
 
-class LstmClusterCca:
+class LstmClusterCca(EpochChosen):
     r"""Recurrent networks over ten steps, trained to correlate as cluster DCCA's are.
 
     Objective: ``c_dcca``'s, of networks that see the steps of a clip in their order; the
@@ -143,13 +144,3 @@ class LstmClusterCca:
         """
         pair_set = settings.pair_set(context.seed)
         return deep.fit(towers, train, validation, settings, context, pair_set)
-
-    def refits(self, settings: LstmSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: LstmSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()

@@ -14,6 +14,7 @@ from training.correlation.maxvar import Covariances, Shared, covariances_of, sol
 from training.correlation.moments import ChosenRows
 from training.data import TrainingData
 from training.methods import linear
+from training.methods.kinds import ClosedForm
 from training.methods.method import FitContext, MethodCard, Problem, Towers
 from training.towers.tower import ProjectionTower
 
@@ -43,7 +44,7 @@ class MultiViewSettings(Settings):
         check_choice("solver", self.solver, SOLVERS)
 
 
-class MultiView:
+class MultiView(ClosedForm):
     r"""Projections of two modalities or more that come closest to one shared target.
 
     Objective: $\min \sum_v \lVert G - X_v W_v\rVert^2 + r_v\lVert W_v\rVert^2$ subject to
@@ -125,16 +126,6 @@ class MultiView:
         for modality, weight in shared.weights.items():
             tower = cast(ProjectionTower, towers[modality])
             tower.set_projection(shared.means[modality], weight[:, :components])
-
-    def refits(self, settings: MultiViewSettings) -> bool:
-        """A closed form needs no validation data once its settings are chosen."""
-        return True
-
-    def same_modality_mask(
-        self, settings: MultiViewSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 def _components(settings: MultiViewSettings, problem: Problem) -> int:

@@ -17,6 +17,7 @@ from training.fitting.best_epoch import BestEpoch
 from training.fitting.dual_encoder import COLDEST, HOTTEST, DualEncoder
 from training.fitting.loop import train_epochs
 from training.fitting.optimization import Optimization
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.tower import MlpTower
 
@@ -74,7 +75,7 @@ class SupconSettings(Settings):
         check_range("items_per_class", self.items_per_class, 1, 100_000)
 
 
-class Supcon:
+class Supcon(EpochChosen):
     """Towers trained so that items of one class meet across modalities.
 
     Source:
@@ -162,13 +163,3 @@ class Supcon:
             beside=[keeper],
         )
         return keeper.finish()
-
-    def refits(self, settings: SupconSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: SupconSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from training.batches.class_masks import require_classes
 from training.batches.sampling import Batch
 from training.data import TrainingData
-from training.fitting.network_fit import Features, NetworkFit
+from training.fitting.network_fit import Features, NetworkFit, networks_of
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.methods.triplet_networks import (
     EACH,
@@ -36,7 +37,7 @@ class TnnSettings(TripletSettings):
     standardize: bool = True
 
 
-class Tnn:
+class Tnn(EpochChosen):
     r"""Towers whose anchor is nearer to each positive than to each negative by a margin.
 
     Objective: the mean of $[d(a_i, v_j) - d(a_i, v_k) + m]_+$ over the triplets that cost
@@ -113,10 +114,7 @@ class Tnn:
         """
         directions = directions_of(settings.anchor, train.modalities)
         require_classes(train, "a triplet network")
-        networks = {m: cast(NetworkTower, tower) for m, tower in towers.items()}
-        if settings.standardize:
-            for modality, tower in networks.items():
-                tower.standardize.fit(train.features[modality])
+        networks = networks_of(towers, train, standardize=settings.standardize)
         batches = settings.batches(train, context.seed, settings.batch_count or None)
         note_batches(settings, len(batches), context)
 
@@ -135,13 +133,3 @@ class Tnn:
     ) -> Mapping[str, TripletSettings] | None:
         """Return each direction's own settings if the anchor is ``each``, else None."""
         return models_per_direction(settings, problem)
-
-    def refits(self, settings: TnnSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: TnnSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()

@@ -14,6 +14,7 @@ from training.batches.sampling import Batch
 from training.data import TrainingData
 from training.fitting.network_fit import Features, NetworkFit
 from training.methods.c_cca import ClusterCca, ClusterCcaSettings
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.methods.triplet_networks import (
     EACH,
@@ -77,7 +78,7 @@ class TnnCCcaTower(nn.Module):
         return unit_norm(self.outputs(self.projection.outputs(features)))
 
 
-class TnnCCca:
+class TnnCCca(EpochChosen):
     r"""Cluster CCA first, then triplet networks on its components.
 
     Objective: that of cluster CCA in closed form; then the mean of
@@ -223,13 +224,3 @@ class TnnCCca:
     ) -> Mapping[str, TripletSettings] | None:
         """Return each direction's own settings if the anchor is ``each``, else None."""
         return models_per_direction(settings, problem)
-
-    def refits(self, settings: TnnCCcaSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: TnnCCcaSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()

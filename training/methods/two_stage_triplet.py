@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,11 +15,18 @@ from training.batches.class_masks import require_classes
 from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import UNLABELED, TrainingData
-from training.fitting.network_fit import Features, Loss, NetworkFit, NetworkSettings
+from training.fitting.network_fit import (
+    Features,
+    Loss,
+    NetworkFit,
+    NetworkSettings,
+    networks_of,
+)
 from training.losses.synthesis import between_classmates
 from training.losses.triplet import STRATEGIES, triplet_loss
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.towers.networks import NetworkTower, mlp, modules_of
+from training.towers.networks import mlp_towers, modules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,7 @@ class TwoStageSettings(NetworkSettings):
         check_range("second_rate", self.second_rate, 1e-6, 100)
 
 
-class TwoStageTriplet:
+class TwoStageTriplet(EpochChosen):
     r"""Semi-hard triplets until they settle, then hard ones against synthetic points too.
 
     Objective: $[d(a_i, p) - d(a_i, n) + m]_+$ in both directions, cosine distance. Stage
@@ -118,17 +125,12 @@ class TwoStageTriplet:
 
     def build(self, settings: TwoStageSettings, problem: Problem) -> Towers:
         """Return one network per modality."""
-        return {
-            modality: NetworkTower(
-                dim,
-                mlp(
-                    [dim, *[settings.hidden] * settings.layers, settings.dim],
-                    dropout=settings.dropout,
-                    batch_norm=settings.batch_norm,
-                ),
-            )
-            for modality, dim in sorted(problem.dims.items())
-        }
+        return mlp_towers(
+            problem.dims,
+            [*[settings.hidden] * settings.layers, settings.dim],
+            dropout=settings.dropout,
+            batch_norm=settings.batch_norm,
+        )
 
     def fit(
         self,
@@ -144,10 +146,7 @@ class TwoStageTriplet:
             DataError: If there are no two classes to tell apart, or training diverges.
         """
         require_classes(train, "two-stage triplet training")
-        networks = {m: cast(NetworkTower, tower) for m, tower in towers.items()}
-        if settings.standardize:
-            for modality, tower in networks.items():
-                tower.standardize.fit(train.features[modality])
+        networks = networks_of(towers, train, standardize=settings.standardize)
         batches = settings.batches(train, context.seed)
         fitting = NetworkFit(
             towers, modules_of(towers), train, validation, context, settings.score_every
@@ -186,16 +185,6 @@ class TwoStageTriplet:
                 ),
             )
         return fitting.finish()
-
-    def refits(self, settings: TwoStageSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: TwoStageSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 def across_modalities(

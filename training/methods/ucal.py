@@ -21,6 +21,7 @@ from training.games.modality_game import (
     two_at_a_time,
 )
 from training.losses.variance_floor import variance_floor
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 
 
@@ -45,7 +46,7 @@ class UcalSettings(GameSettings):
         check_range("var_weight", self.var_weight, 0, 1e6)
 
 
-class Ucal:
+class Ucal(EpochChosen):
     r"""Projectors that bring partners together while a critic looks for their modality.
 
     Objective: $\operatorname{mean}_i \|f(x_i) - g(y_i)\|^2 - w L_{adv}$ for the
@@ -114,16 +115,6 @@ class Ucal:
         return play(
             model, model.game, model.losses, towers, train, validation, settings, context
         )
-
-    def refits(self, settings: UcalSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: UcalSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 class UcalModel(nn.Module):

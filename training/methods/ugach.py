@@ -12,6 +12,7 @@ from training.fitting.best_epoch import BestEpoch
 from training.fitting.checkpoints import epochs_left
 from training.fitting.loop import check_finite
 from training.games.neighbor_game import HashPlayer, NeighborGame
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.code_tower import CodeTower
 from training.towers.networks import mlp
@@ -107,7 +108,7 @@ PAPER = UgachSettings(
 )
 
 
-class Ugach:
+class Ugach(EpochChosen):
     r"""Two pairs of hash functions: one proposes neighbours, the other tells them apart.
 
     With D the squared distance of sigmoid codes, the critic minimises
@@ -212,16 +213,6 @@ class Ugach:
             check_finite(epoch, terms["critic"] + terms["generator"])
             keeper.see(epoch, terms)
         return keeper.finish()
-
-    def refits(self, settings: UgachSettings) -> bool:
-        """Validation chose the round, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: UgachSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every bit counts in every direction."""
-        return ()
 
 
 def hash_functions(settings: UgachSettings, problem: Problem) -> Towers:

@@ -28,6 +28,7 @@ from training.fitting.variational import (
 )
 from training.losses.correlation import class_correlation_loss, correlation_loss
 from training.methods import linear
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.correlated_tower import CorrelatedTower
 
@@ -63,7 +64,7 @@ class VaeCcaSettings(VariationalSettings):
         check_range("pretrain", self.pretrain, 0, 100_000)
 
 
-class VaeCca:
+class VaeCca(EpochChosen):
     r"""Autoencoders that share their last encoder layers; latents correlate by two CCAs.
 
     Objective: $L = L_{discr} + \lambda_1 L_V + \lambda_2 L_{corr} + \lambda_3 L_{dist} +
@@ -227,16 +228,6 @@ class VaeCca:
             beside=[keeper, centers],
         )
         return keeper.finish()
-
-    def refits(self, settings: VaeCcaSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: VaeCcaSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()
 
 
 def canonical_loss(means: list[Tensor], batch: Batch, settings: VaeCcaSettings) -> Tensor:

@@ -23,6 +23,7 @@ from training.fitting.variational import (
     encoders,
     standardize,
 )
+from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.networks import NetworkTower
 
@@ -47,7 +48,7 @@ CODED = VariationalSettings(
 )
 
 
-class VaeCcaAsCoded:
+class VaeCcaAsCoded(EpochChosen):
     r"""Autoencoders that share their last encoder layers, shaped by labels and pairs.
 
     Objective: $L = L_{discr} + \lambda_1 L_V + \lambda_2 L_{corr} + \lambda_3 L_{dist} +
@@ -154,13 +155,3 @@ class VaeCcaAsCoded:
             beside=[keeper, centers],
         )
         return keeper.finish()
-
-    def refits(self, settings: VariationalSettings) -> bool:
-        """Validation chose the epoch, so it stays out of training."""
-        return False
-
-    def same_modality_mask(
-        self, settings: VariationalSettings, problem: Problem
-    ) -> tuple[int, ...]:
-        """Every dimension counts in every direction."""
-        return ()

@@ -80,6 +80,29 @@ class NetworkTower(nn.Module):
         return unit_norm(self.outputs(features))
 
 
+def mlp_towers(
+    dims: Mapping[Modality, int],
+    widths: Sequence[int],
+    *,
+    dropout: float,
+    batch_norm: bool,
+) -> dict[Modality, nn.Module]:
+    """Return one network of fully connected layers per modality, in a stable order.
+
+    Args:
+        dims: Feature width of each modality.
+        widths: Of every hidden layer and the output.
+        dropout: Share of hidden units dropped in training.
+        batch_norm: Whether hidden layers are normalised before their activation.
+    """
+    return {
+        modality: NetworkTower(
+            dim, mlp([dim, *widths], dropout=dropout, batch_norm=batch_norm)
+        )
+        for modality, dim in sorted(dims.items())
+    }
+
+
 def modules_of(towers: Mapping[Modality, nn.Module], **heads: nn.Module) -> nn.ModuleDict:
     """Return towers and what only training needs as one module."""
     named: dict[str, nn.Module] = {m.value: tower for m, tower in towers.items()}
