@@ -13,7 +13,7 @@ from crossmodal.errors import CrossmodalError
 from service.access.keys import Role, new_key
 from service.memory import keep_little
 from service.settings import read_settings
-from service.threads import use_one_thread_per_call
+from service.threads import take_short_turns, use_one_thread_per_call
 
 app = typer.Typer(
     help="Serve a collection over HTTP.",
@@ -39,6 +39,7 @@ class RoleName(StrEnum):
 def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     """Serve a data directory over HTTP."""
     use_one_thread_per_call()
+    take_short_turns()
     try:
         settings = read_settings(data=data, host=host, port=port)
         settings.check_host()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import sleep
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -21,6 +23,7 @@ ANSWERED: tuple[type[Exception], ...] = (
     RequestValidationError,
     ClientDisconnect,
 )
+BUSY_S = 0.5  # before a full queue says so
 _OF_ROUTING = {404: "not-found", 405: "method-not-allowed"}
 
 
@@ -38,6 +41,8 @@ async def answer(request: Request, error: Exception) -> Response:
     else:
         problem = problem_of(error)
         record(error, problem, request_id)
+    if problem.code == "busy":  # who asks again at once takes the time of those served
+        await sleep(BUSY_S)
     request.scope[PROBLEM] = problem.code
     return problem_response(problem, request_id)
 

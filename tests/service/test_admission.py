@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from service.http.admission import Lane
+from service.http.handlers import BUSY_S
 from service.problems import ProblemError
 
 pytestmark = pytest.mark.anyio
@@ -58,13 +59,21 @@ async def test_a_full_queue_answers_429_without_reading_the_body(
         raise AssertionError("the body was read")
         yield b""
 
+    held: list[float] = []
+
+    async def hold(seconds: float) -> None:
+        held.append(seconds)
+
+    monkeypatch.setattr("service.http.handlers.sleep", hold)
     refused = await client.post(
         SEARCH, content=never(), headers={"content-type": "multipart/form-data; boundary=x"}
     )
     assert (refused.status_code, refused.json()["code"]) == (429, "busy")
     assert int(refused.headers["retry-after"]) >= 1
+    assert held == [BUSY_S]  # or else it is asked again before anyone is served
     by_id = await client.post(SEARCH, json={"id": "i00"})
     assert by_id.status_code == 200  # searches have a queue of their own
     go.set()
     assert set(await asyncio.gather(*waiting)) == {422}
+    assert len(held) == 1  # other refusals are told at once
     assert runtime.uploads.taken == 0
