@@ -62,13 +62,16 @@ def test_every_metric_it_names_is_served() -> None:
 
 def test_capacity_is_what_was_measured() -> None:
     rows = re.findall(
-        r"^\| ([\d,]+) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \|$", GUIDE, re.MULTILINE
+        r"^\| ([\d,]+) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \| ([\d.]+) \|$",
+        GUIDE,
+        re.MULTILINE,
     )
     measured = CAPACITY["results"]["capacity"]
-    assert len(rows) * 3 == len(measured)
-    for items, dim, disk, memory, cpu in rows:
+    assert len(rows) * 4 == len(measured)
+    for items, dim, disk, memory, cpu, ready in rows:
         size = f"{items.replace(',', '')}x{dim}"
         assert float(disk) == pytest.approx(measured[f"{size}_disk_mib"], abs=0.51)
+        assert float(ready) == pytest.approx(measured[f"{size}_ready_s"], abs=0.051)
         assert float(memory) == pytest.approx(measured[f"{size}_memory_mib"], abs=0.51)
         assert float(cpu) == pytest.approx(measured[f"{size}_cpu_ms_per_search"], abs=0.051)
     assert CAPACITY["machine"]["cores"]
