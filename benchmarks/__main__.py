@@ -1,8 +1,8 @@
 """Run every benchmark in a process of its own; table on stdout, JSON under var/bench.
 
-``kernel_accuracy`` and ``large_evaluation`` take minutes, ``methods`` up to half an hour
-and its own options, as does ``load``: they run only where they are named. ``results`` puts
-comparisons into the documentation.
+``kernel_accuracy``, ``kinds`` and ``large_evaluation`` take minutes, ``methods`` up to half
+an hour and its own options, as does ``load``: they run only where they are named.
+``results`` puts comparisons into the documentation.
 """
 
 import json
@@ -18,7 +18,7 @@ from crossmodal.machine import machine
 
 BENCHMARKS = ("capacity", "evaluation", "uploads", "writes")
 WITH_OPTIONS = ("load", "methods", "results")
-NAMED = ("kernel_accuracy", "large_evaluation")
+NAMED = ("kernel_accuracy", "kinds", "large_evaluation")
 OUT = Path("var/bench")
 
 

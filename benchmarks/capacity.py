@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.clusters import Clusters
 from benchmarks.server import serving
-from benchmarks.vector_collection import vector_collection
+from benchmarks.vector_collection import write_collection
 
 SIZES = ((20, 128), (10_000, 128), (10_000, 512), (100_000, 128), (100_000, 512))
 SEARCHES, K = 300, 10
@@ -39,12 +40,13 @@ def main() -> None:
 
 
 def measure(items: int, dim: int) -> dict[str, float]:
-    """Return the figures of one collection with two galleries of random vectors."""
-    queries = np.random.default_rng(1).standard_normal((SEARCHES, dim))
+    """Return the figures of one collection with two galleries."""
+    clusters = Clusters(items, dim, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         print(f"building {items} items of {dim} dimensions", file=sys.stderr)
-        vector_collection(data, items=items, dim=dim)
+        write_collection(data, clusters.draw(items))
+        queries = clusters.queries(SEARCHES)
         disk = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
         _, *starts = (seconds_to_ready(data) for _ in range(1 + STARTS))
         with serving(data) as server:

@@ -22,9 +22,10 @@ DECAY = 0.5  # the i-th direction has variance (i + 1) ** -DECAY
 class Clusters:
     """Centers in a space of ``dim`` dimensions, and draws about them."""
 
-    def __init__(self, items: int, dim: int, seed: int) -> None:
-        """Place the centers for so many items."""
+    def __init__(self, items: int, dim: int, seed: int, noise: float = NOISE) -> None:
+        """Place the centers for so many items, which stand about them this far."""
         self._rng = np.random.default_rng(seed)
+        self._noise = noise
         self._scales = (np.arange(dim) + 1.0) ** (-DECAY / 2)
         count = max(2, items // ITEMS_PER_CLUSTER)
         self._centers = self._unit(self._rng.standard_normal((count, dim)) * self._scales)
@@ -39,7 +40,7 @@ class Clusters:
         rows = {}
         for modality in modalities:
             noise = self._rng.standard_normal(about.shape) * self._scales
-            noise *= NOISE / np.sqrt((self._scales**2).sum())
+            noise *= self._noise / np.sqrt((self._scales**2).sum())
             rows[modality] = self._unit(about + noise).astype(np.float32)
         return rows
 

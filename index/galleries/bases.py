@@ -15,7 +15,7 @@ from index.galleries.flat import FlatGallery
 from index.galleries.gallery import Seqs
 from index.galleries.hnsw import HnswGallery
 from index.galleries.ivf import IvfGallery
-from index.galleries.kinds import FLAT, HNSW, IVF, BaseSettings
+from index.galleries.kinds import AUTO, FLAT, HNSW, IVF, BaseSettings
 
 RECALL_AT = 10
 QUERIES = 200  # of each modality, to measure recall with
@@ -59,37 +59,41 @@ def make_galleries(
     total = sum(len(rows.vectors) for rows in found.values())
     galleries: dict[Modality, BaseGallery] = {}
     for modality, rows in found.items():
-        kind = settings.kind_of(len(rows.seqs), rows.vectors.shape[1], total)
+        kinds = settings.kinds_of(len(rows.seqs), rows.vectors.shape[1], total)
         made = None
-        if len(rows.seqs) and kind != FLAT:
-            made = _approximate(kind, rows, queries, settings, stopped)
+        if len(rows.seqs) and kinds != (FLAT,):
+            made = _approximate(kinds, rows, queries, settings, stopped)
         galleries[modality] = made or FlatGallery.of(*rows)
     return galleries
 
 
 def _approximate(
-    kind: str,
+    kinds: Sequence[str],
     rows: NumberedVectors,
     queries: Sequence[np.ndarray],
     settings: BaseSettings,
     stopped: Callable[[], bool],
 ) -> Approximate | None:
-    """Return a gallery with the first width that finds enough; None if no width does."""
-    made: Approximate
-    if kind == HNSW:
-        made = HnswGallery.of(*rows, stopped)
-    else:
-        made = IvfGallery.of(*rows, settings.seed, stopped)
-    recall = 0.0
-    for width in made.widths:
-        tried = made.measured(width, 0.0)
-        recall = min(recall_of(tried, part) for part in queries)
-        if recall >= settings.recall:
-            return made.measured(width, recall)
-    _log.warning(
-        "%s over %d vectors finds %.3f of the best %d at most; it is not used",
-        *(made.kind, len(made), recall, RECALL_AT),
-    )
+    """Return the first kind, at its first width, that finds enough; None if none does."""
+    for kind in kinds:
+        made: Approximate
+        if kind == HNSW:
+            made = HnswGallery.of(*rows, stopped)
+        else:
+            made = IvfGallery.of(*rows, settings.seed, stopped)
+        widths = made.widths
+        if isinstance(made, IvfGallery) and settings.kind == AUTO:
+            widths = made.fast_widths
+        recall = 0.0
+        for width in widths:
+            tried = made.measured(width, 0.0)
+            recall = min(recall_of(tried, part) for part in queries)
+            if recall >= settings.recall:
+                return made.measured(width, recall)
+        _log.warning(
+            "%s over %d vectors finds %.3f of the best %d at most; it is not used",
+            *(made.kind, len(made), recall, RECALL_AT),
+        )
     return None
 
 

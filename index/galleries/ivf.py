@@ -1,8 +1,7 @@
 """The IVF gallery: vectors in lists, of which a search looks into the nearest few.
 
-Where millions of vectors leave no memory for the links of a graph. Inside a list every
-vector is compared with as it was given. Vectors near a query may lie in lists that it
-does not look into: how many is measured when the lists are made.
+Inside a list every vector is compared with as it was given. Vectors near a query may lie
+in lists that it does not look into: how many is measured when the lists are made.
 
 Source:
     Jégou, Douze & Schmid 2011, doi:10.1109/TPAMI.2010.57, section IV.
@@ -24,7 +23,9 @@ from index.galleries.flat import deserialize_id_map, write_index
 from index.galleries.gallery import Candidates, Seqs, float32_error
 from index.galleries.kinds import IVF
 
-_PER_LIST = (39, 64)  # vectors that a list is made from, at least and at most
+_PER_LIST = 39  # vectors that a list is made from
+_ROUNDS = 10  # of k-means: more, and more vectors per list, find nothing sooner
+_FAST = 8  # one list in so many: looking into more takes as long as comparing with all
 _COMPARED = 4  # times as many vectors as are asked for, at least
 _AT_ONCE = 20_000
 
@@ -62,7 +63,7 @@ class IvfGallery:
         """Put these vectors into lists; seqs ascend, and there is one at least.
 
         The same vectors and seed give the same bytes. Beside the vectors and their copy
-        in the lists, a sample of 64 vectors per list is held, and nothing else of weight.
+        in the lists, a sample of 39 vectors per list is held, and nothing else of weight.
 
         Raises:
             CollectionError: If it was stopped.
@@ -72,8 +73,9 @@ class IvfGallery:
             faiss.IndexFlatIP(dim), dim, list_count(count), faiss.METRIC_INNER_PRODUCT
         )
         lists.cp.seed = seed
+        lists.cp.niter = _ROUNDS
         lists.cp.min_points_per_centroid = 1
-        lists.cp.max_points_per_centroid = _PER_LIST[1]
+        lists.cp.max_points_per_centroid = _PER_LIST
         _check_going_on(stopped)
         lists.train(np.ascontiguousarray(vectors))
         index = faiss.IndexIDMap(lists)
@@ -108,9 +110,14 @@ class IvfGallery:
 
     @property
     def widths(self) -> Sequence[int]:
-        """Numbers of lists worth trying: above half of them, comparing all is as fast."""
+        """Numbers of lists that may be looked into: half of them, and less."""
         doubled = [1 << power for power in range(self._lists.nlist.bit_length())]
         return [width for width in doubled if 2 * width <= self._lists.nlist]
+
+    @property
+    def fast_widths(self) -> Sequence[int]:
+        """Those of them that are faster than comparing with every vector."""
+        return [width for width in self.widths if _FAST * width <= self._lists.nlist]
 
     def write(self, sink: Callable[[bytes], object]) -> None:
         """Give the bytes that `deserialize` takes, in parts, alike for equal galleries."""
@@ -163,7 +170,7 @@ def list_count(count: int) -> int:
 
     Then finding the lists and looking into some of them cost about the same.
     """
-    return max(1, min(4 * isqrt(count), count // _PER_LIST[0]))
+    return max(1, min(4 * isqrt(count), count // _PER_LIST))
 
 
 def _fill(lists: Any, vectors: Embeddings, stopped: Callable[[], bool]) -> None:

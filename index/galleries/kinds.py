@@ -1,4 +1,4 @@
-"""Kinds of base: which one a gallery gets, by its vectors and the memory there is.
+"""Kinds of base: which ones a gallery may get, by its vectors and the memory there is.
 
 All kinds hold the vectors themselves in memory and differ in what stands beside them.
 """
@@ -22,6 +22,7 @@ class BaseSettings:
 
     Attributes:
         flat_up_to: So many vectors are compared with one by one: exactly.
+        graph_from: So many may get a graph.
         recall: The part of the ten best that a base must find to be used; where that is
             not reached, every vector is compared with: slower, and exact.
         memory_bytes: What the galleries of a collection may take together; None for half
@@ -30,7 +31,8 @@ class BaseSettings:
         seed: Draws what lists are made from; the same vectors then give the same bytes.
     """
 
-    flat_up_to: int = 100_000
+    flat_up_to: int = 50_000
+    graph_from: int = 250_000
     recall: float = 0.99
     memory_bytes: int | None = None
     kind: str = AUTO
@@ -51,8 +53,13 @@ class BaseSettings:
                 f"the kind of an index is {AUTO}, {', '.join(KINDS)}; not {self.kind!r}"
             )
 
-    def kind_of(self, count: int, dim: int, collection: int) -> str:
-        """Return the kind of a gallery.
+    def kinds_of(self, count: int, dim: int, collection: int) -> tuple[str, ...]:
+        """Return the kinds to try for a gallery, in order, before it is left flat.
+
+        Few vectors are compared with one by one. More are put into lists, which take next
+        to nothing and are the fastest where vectors stand in clusters. Where they do not,
+        comparing with all is as fast, until there are so many that a graph is faster; its
+        links must fit into the memory beside the vectors.
 
         Args:
             count: Its vectors.
@@ -61,29 +68,15 @@ class BaseSettings:
                 by their numbers.
         """
         if self.kind != AUTO:
-            return self.kind
+            return (self.kind,)
         memory = self.memory_bytes
         if memory is None:
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         share = memory * count // max(collection, 1)
-        return choose_kind(count, dim, share, self.flat_up_to)
-
-
-def choose_kind(count: int, dim: int, memory_bytes: int, flat_up_to: int) -> str:
-    """Return the kind that so many vectors get.
-
-    Few vectors are compared with one by one. More get a graph, which is the fastest, if
-    its links fit into the memory beside the vectors; else lists, which need next to none.
-
-    Args:
-        count: The vectors.
-        dim: Their width.
-        memory_bytes: What the gallery may take.
-        flat_up_to: How many are few.
-    """
-    if count <= flat_up_to:
-        return FLAT
-    return HNSW if size_bytes(HNSW, count, dim) <= memory_bytes else IVF
+        if count <= self.flat_up_to:
+            return (FLAT,)
+        graph = count >= self.graph_from and size_bytes(HNSW, count, dim) <= share
+        return (IVF, HNSW) if graph else (IVF,)
 
 
 def size_bytes(kind: str, count: int, dim: int) -> int:

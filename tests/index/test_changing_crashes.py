@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -44,7 +43,6 @@ def kill(place: Path, kind: str, given: str, *made: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.index.crash.changes", kind, *directories],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=900,

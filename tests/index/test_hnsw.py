@@ -14,7 +14,7 @@ from index.collection import Collection
 from index.galleries.bases import NumberedVectors, make_galleries, recall_of
 from index.galleries.flat import FlatGallery
 from index.galleries.hnsw import HnswGallery
-from index.galleries.kinds import BaseSettings
+from index.galleries.kinds import HNSW, BaseSettings
 from index.storage.new_items import NewItem, NewVector
 from index.verify import verify
 from index.views.filters import Clause, Filter
@@ -24,7 +24,7 @@ from index.writing.operations import Delete, Put
 AUDIO, VISUAL = Modality.AUDIO, Modality.VISUAL
 SECONDS = 120
 COUNT = 10_000
-GRAPHS = BaseSettings(flat_up_to=500)
+GRAPHS = BaseSettings(kind=HNSW)
 
 
 def unit(seed: int, rows: int, dim: int = 16) -> Embeddings:
@@ -101,15 +101,21 @@ def test_the_kind_follows_from_count_memory_and_recall(
         return make_galleries(rows, BaseSettings(**settings))[AUDIO].kind  # type: ignore[arg-type]
 
     assert kind(flat_up_to=900) == "flat"
-    assert kind(flat_up_to=899) == "hnsw"
+    assert kind(flat_up_to=899, recall=0.5) == "ivf"
+    assert kind(flat_up_to=899, graph_from=901, recall=0.999) == "flat"
+    assert kind(flat_up_to=899, graph_from=900, recall=0.999) == "hnsw"
+    assert caplog.text.count("ivf over 900 vectors finds 0.") == 2
+    caplog.clear()
     assert kind(flat_up_to=0, memory_bytes=900 * 16 * 4, recall=0.5) == "ivf"
+    assert not caplog.text
     hard = normalize(np.random.default_rng(6).standard_normal((3000, 256)))
     hopeless = {AUDIO: NumberedVectors(np.arange(3000), hard)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("index.galleries.hnsw.SEARCH_WIDTHS", (1,))
-        settings = BaseSettings(flat_up_to=0, recall=1.0)
+        settings = BaseSettings(flat_up_to=0, graph_from=0, recall=1.0)
         assert make_galleries(hopeless, settings)[AUDIO].kind == "flat"
-    assert "it is not used" in caplog.text
+    assert "ivf over 3000 vectors" in caplog.text
+    assert "hnsw over 3000 vectors" in caplog.text
     with pytest.raises(CollectionError, match="closed while a base was made"):
         make_galleries(rows, BaseSettings(flat_up_to=0), lambda: True)
     with pytest.raises(ConfigError, match="recall in"):
