@@ -19,6 +19,7 @@ from training.data import TrainingData
 from training.fitting.best_epoch import BestEpoch
 from training.fitting.loop import train_epochs
 from training.fitting.optimization import OPTIMIZERS, SCHEDULES, Optimization
+from training.fitting.standardizing import fit_standardizers
 from training.methods.method import FitContext, Towers, Training
 from training.towers.networks import NetworkTower
 
@@ -116,11 +117,9 @@ def networks_of(
     towers: Towers, train: TrainingData, *, standardize: bool
 ) -> dict[Modality, NetworkTower]:
     """Return towers that are networks, told what to standardise features by if wanted."""
-    networks = {m: cast(NetworkTower, tower) for m, tower in towers.items()}
     if standardize:
-        for modality, tower in networks.items():
-            tower.standardize.fit(train.features[modality])
-    return networks
+        fit_standardizers(towers, train)
+    return {m: cast(NetworkTower, tower) for m, tower in towers.items()}
 
 
 class NetworkFit:

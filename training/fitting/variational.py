@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from crossmodal.modality import Modality
 from training.batches.sampling import Batch
 from training.config import Settings, check_choice, check_range
-from training.data import TrainingData
 from training.fitting.class_centers import ClassCenters
 from training.fitting.optimization import SCHEDULES, Optimization
 from training.losses.label import class_likelihood, label_loss
@@ -124,13 +123,6 @@ class VariationalSettings(Settings):
             schedule=schedule,
             betas=(self.beta1, 0.999),
         )
-
-
-def standardize(towers: Towers, train: TrainingData, settings: VariationalSettings) -> None:
-    """Fit the towers' standardisers, if the settings ask for it."""
-    if settings.standardize:
-        for modality, tower in towers.items():
-            cast(NetworkTower, tower).standardize.fit(train.features[modality])
 
 
 def encoders(

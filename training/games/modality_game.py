@@ -19,6 +19,7 @@ from training.data import TrainingData
 from training.fitting.best_epoch import BestEpoch
 from training.fitting.loop import train_epochs
 from training.fitting.optimization import SCHEDULES, Optimization
+from training.fitting.standardizing import fit_standardizers
 from training.losses.modality_game import game_weight, modality_loss, reverse_gradient
 from training.methods.method import FitContext, Problem, Towers, Training
 from training.towers.networks import ACTIVATIONS, NetworkTower, mlp
@@ -183,8 +184,7 @@ def play(
         DataError: If there are no pairs or training diverges.
     """
     if settings.standardize:
-        for modality, tower in towers.items():
-            cast(NetworkTower, tower).standardize.fit(train.features[modality])
+        fit_standardizers(towers, train)
     rng = np.random.default_rng(context.seed)
     batches = PairBatches(train, settings.batch, rng, shuffle=settings.shuffle)
     model.to(context.device)

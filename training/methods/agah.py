@@ -15,6 +15,7 @@ from training.data import UNLABELED, TrainingData
 from training.fitting.best_epoch import BestEpoch
 from training.fitting.checkpoints import epochs_left
 from training.fitting.loop import check_finite
+from training.fitting.standardizing import fit_standardizers
 from training.games.hashing_game import HashingGame
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
@@ -198,9 +199,9 @@ class Agah(EpochChosen):
         for modality, labels in train.labels.items():
             if not (labels != UNLABELED).any():
                 raise DataError(f"{modality}: adversary guided hashing needs labels")
-        for modality, tower in towers.items():
-            if settings.standardize:
-                cast(PrototypeTower, tower).standardize.fit(train.features[modality])
+        if settings.standardize:
+            fit_standardizers(towers, train)
+        for tower in towers.values():
             tower.to(context.device)
         batches = BalancedBatches(
             train,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from training.fitting.best_epoch import BestEpoch
 from training.fitting.dual_encoder import COLDEST, HOTTEST, DualEncoder
 from training.fitting.loop import train_epochs
 from training.fitting.optimization import Optimization
+from training.fitting.standardizing import fit_standardizers
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.tower import MlpTower
@@ -130,8 +131,7 @@ class Supcon(EpochChosen):
             raise DataError("contrastive training takes two modalities or more")
         device = context.device
         model = DualEncoder(towers, settings.temperature)
-        for modality, tower in towers.items():
-            cast(MlpTower, tower).standardize.fit(train.features[modality])
+        fit_standardizers(towers, train)
         batches = BalancedBatches(
             train,
             settings.classes_per_batch,

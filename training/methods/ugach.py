@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from training.config import Settings, check_choice, check_range
 from training.data import TrainingData
 from training.fitting.best_epoch import BestEpoch
 from training.fitting.checkpoints import epochs_left
 from training.fitting.loop import check_finite
+from training.fitting.standardizing import fit_standardizers
 from training.games.neighbor_game import HashPlayer, NeighborGame
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
@@ -171,12 +172,11 @@ class Ugach(EpochChosen):
             context.note("no pairs in the data: same-class pairs drawn")
         train = train.with_drawn_pairs(context.seed)
         critic = hash_functions(settings, Problem.of(train))
-        for modality in train.modalities:
-            for side in (towers, critic):
-                player = cast(CodeTower, side[modality])
-                if settings.standardize:
-                    player.standardize.fit(train.features[modality])
-                player.to(context.device).train()
+        for side in (towers, critic):
+            if settings.standardize:
+                fit_standardizers(side, train)
+            for modality in train.modalities:
+                side[modality].to(context.device).train()
         game = NeighborGame(
             train,
             neighbors=settings.neighbors,

@@ -20,12 +20,8 @@ from training.data import UNLABELED, TrainingData
 from training.fitting.class_centers import ClassCenters
 from training.fitting.loop import train_epochs
 from training.fitting.projected_epochs import ProjectedEpochs
-from training.fitting.variational import (
-    VariationalModel,
-    VariationalSettings,
-    encoders,
-    standardize,
-)
+from training.fitting.standardizing import fit_standardizers
+from training.fitting.variational import VariationalModel, VariationalSettings, encoders
 from training.losses.correlation import class_correlation_loss, correlation_loss
 from training.methods import linear
 from training.methods.kinds import EpochChosen
@@ -162,7 +158,8 @@ class VaeCca(EpochChosen):
             learned=settings.centers == "learned",
             device=context.device,
         )
-        standardize(towers, train, settings)
+        if settings.standardize:
+            fit_standardizers(towers, train)
         prepared = Prepared(
             train,
             {m: torch.from_numpy(x).to(context.device) for m, x in train.features.items()},

@@ -17,12 +17,8 @@ from training.data import TrainingData
 from training.fitting.best_epoch import BestEpoch
 from training.fitting.class_centers import ClassCenters
 from training.fitting.loop import train_epochs
-from training.fitting.variational import (
-    VariationalModel,
-    VariationalSettings,
-    encoders,
-    standardize,
-)
+from training.fitting.standardizing import fit_standardizers
+from training.fitting.variational import VariationalModel, VariationalSettings, encoders
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.networks import NetworkTower
@@ -121,7 +117,8 @@ class VaeCcaAsCoded(EpochChosen):
             learned=settings.centers == "learned",
             device=context.device,
         )
-        standardize(towers, train, settings)
+        if settings.standardize:
+            fit_standardizers(towers, train)
         prepared = Prepared(
             train,
             {m: torch.from_numpy(x).to(context.device) for m, x in train.features.items()},
