@@ -78,9 +78,10 @@ image-check: $(VENV)/installed-dev   ## lint the Dockerfiles, check the compose 
 	docker/check.sh
 
 # The suites whose length a variable sets; `make test` runs a few rounds of each.
-LONG := tests/index tests/service/test_kills.py tests/service/test_consistency.py \
-        tests/service/test_disconnects.py tests/service/test_openapi_fuzz.py \
-        tests/service/test_corpus.py tests/service/test_leaks.py tests/service/test_idempotency.py
+LONG := tests/index tests/service/test_kills.py tests/service/test_switch_kills.py \
+        tests/service/test_consistency.py tests/service/test_disconnects.py \
+        tests/service/test_openapi_fuzz.py tests/service/test_corpus.py \
+        tests/service/test_leaks.py tests/service/test_idempotency.py
 
 nightly: CRASH_ROUNDS ?= 200
 nightly: FUZZ_EXAMPLES ?= 500
@@ -93,7 +94,7 @@ nightly: $(VENV)/installed-dev   ## kills, consistency, fuzzing and hostile inpu
 	  EARSHOT_DISCONNECTS=1000 EARSHOT_CORPUS_LIMITS=real EARSHOT_DAMAGE_ROUNDS=$(DAMAGE_ROUNDS) \
 	  EARSHOT_LEAK_REPLIES=10000 EARSHOT_KEY_ROUNDS=300 \
 	  EARSHOT_STATE_EXAMPLES=$(STATE_EXAMPLES) EARSHOT_STATE_STEPS=60 \
-	  $(RUN) -m pytest -q $(LONG)
+	  $(RUN) -m pytest -q -n 2 --dist loadgroup $(LONG)
 
 release-check: check image-check test   ## what comes before a release: everything, and longer than a night
 	$(MAKE) nightly CRASH_ROUNDS=2000 FUZZ_EXAMPLES=2000

@@ -2,7 +2,8 @@
 
 ``kernel_accuracy``, ``kinds`` and ``large_evaluation`` take minutes, ``methods`` up to half
 an hour and its own options, as does ``load``: they run only where they are named.
-``results`` puts comparisons into the documentation.
+``results`` and
+``figures`` put into the documentation what comparisons and benchmarks found.
 """
 
 import json
@@ -17,7 +18,7 @@ from rich.table import Table
 from crossmodal.machine import machine
 
 BENCHMARKS = ("capacity", "evaluation", "uploads", "writes")
-WITH_OPTIONS = ("load", "methods", "results")
+WITH_OPTIONS = ("figures", "load", "methods", "results")
 NAMED = ("kernel_accuracy", "kinds", "large_evaluation")
 OUT = Path("var/bench")
 

@@ -17,9 +17,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import between_marks
+
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs" / "results"
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+MARK = "results"
 CLASS = "mean_average_precision"
 
 
@@ -127,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (asked.readme, summary(comparisons)),
         (overview, "\n\n".join(part(comparisons) for part in (leads, summary, claims))),
     ):
-        path.write_text(between_marks(path.read_text(), text))
+        path.write_text(between_marks(path.read_text(), MARK, text))
         print(path)
 
 
@@ -187,19 +189,6 @@ def claims(comparisons: Sequence[Comparison]) -> str:
             f"| {claim['statement']} | {claim['source']} | " + " | ".join(found) + " |"
         )
     return "\n".join(lines)
-
-
-def between_marks(page: str, text: str) -> str:
-    """Return the page with the text between the two marks.
-
-    Raises:
-        SystemExit: If the page lacks the marks.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"expected the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 def _cell(row: Mapping[str, Any] | None, best: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from service.settings import _FOREIGN, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
-CAPACITY = json.loads((ROOT / "docs" / "results" / "capacity.json").read_text())
 COMMANDS = sorted(set(re.findall(r"python -m (index|service) ([a-z-]+)", GUIDE)))
 
 
@@ -58,20 +56,3 @@ def test_every_metric_it_names_is_served() -> None:
     dashboard = (ROOT / "docker" / "monitoring" / "dashboards" / "earshot.json").read_text()
     for name in re.findall(r"`(earshot_\w+)`", GUIDE):
         assert name in dashboard
-
-
-def test_capacity_is_what_was_measured() -> None:
-    rows = re.findall(
-        r"^\| ([\d,]+) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \| ([\d.]+) \|$",
-        GUIDE,
-        re.MULTILINE,
-    )
-    measured = CAPACITY["results"]["capacity"]
-    assert len(rows) * 4 == len(measured)
-    for items, dim, disk, memory, cpu, ready in rows:
-        size = f"{items.replace(',', '')}x{dim}"
-        assert float(disk) == pytest.approx(measured[f"{size}_disk_mib"], abs=0.51)
-        assert float(ready) == pytest.approx(measured[f"{size}_ready_s"], abs=0.051)
-        assert float(memory) == pytest.approx(measured[f"{size}_memory_mib"], abs=0.51)
-        assert float(cpu) == pytest.approx(measured[f"{size}_cpu_ms_per_search"], abs=0.051)
-    assert CAPACITY["machine"]["cores"]

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.pages import between_marks
 from benchmarks.results import (
-    BEGIN,
-    END,
     Comparison,
-    between_marks,
     claims,
     leads,
     main,
     summary,
 )
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 SCORES = {"random": (0.1, 0.12), "cca": (0.3, 0.2), "c_cca": (0.4, 0.1), "lstm_c_cca": None}
 
@@ -103,4 +103,4 @@ def test_pages_name_the_command_without_folders(two: list[Path], tmp_path: Path)
 
 def test_a_page_without_marks_is_left_alone() -> None:
     with pytest.raises(SystemExit, match="marks"):
-        between_marks("no marks", "text")
+        between_marks("no marks", "results", "text")
