@@ -80,10 +80,17 @@ CODE_OF: Mapping[type[BaseException], str] = {
 
 # Messages of these are written for whoever sent the request; those of other errors may
 # name files or repeat what was sent.
-SPEAKING = (errors.MediaError, errors.ShapeError, errors.WritingFailedError)
+SPEAKING = (
+    errors.MediaError,
+    errors.ShapeError,
+    errors.UnknownItemError,
+    errors.UnknownJobError,
+    errors.WritingFailedError,
+)
 DETAILS: Mapping[str, str] = {
     "unknown-modality": "expected modalities and directions that GET /collection lists",
-    "not-found": "no such route, item, stored vector, media file or job",
+    "not-found": "no such route; GET /openapi.json lists them",
+    "method-not-allowed": "the header Allow names the methods of this path",
     "busy": "every place is taken; try again shortly",
     "model-mismatch": "rebuild the collection with the bundle it is served with",
     "idempotency-conflict": "this key was used for another request; take a new one",
@@ -100,6 +107,12 @@ class FieldProblem(NamedTuple):
 
     field: str
     message: str
+
+
+def message_of(error: Mapping[str, Any]) -> str:
+    """Return the message of one of pydantic's errors, without the kind it puts before."""
+    message: str = error["msg"]
+    return message.removeprefix("Value error, ")
 
 
 class ProblemError(Exception):

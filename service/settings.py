@@ -17,6 +17,7 @@ from index.galleries.kinds import AUTO, KINDS, BaseSettings
 from service.access.addresses import Network, is_loopback, parse_networks
 from service.access.keys import Key, parse_keys
 from service.access.origins import parse_origins
+from service.problems import message_of
 
 KIB, MIB = 1024, 1024 * 1024
 PREFIX = "EARSHOT_"
@@ -160,7 +161,7 @@ def read_settings(**given: object) -> Settings:
         )
     except ValidationError as error:
         wrong = "; ".join(
-            f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}"
+            f"{PREFIX}{str(item['loc'][0]).upper()}: {message_of(item)}"
             for item in error.errors(include_input=False, include_url=False)
         )
         raise ConfigError(wrong) from None

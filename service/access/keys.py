@@ -44,7 +44,7 @@ def parse_keys(text: str) -> tuple[Key, ...]:
         match = _LINE.fullmatch(entry)
         if match is None:
             raise ConfigError(
-                f"EARSHOT_API_KEYS: entry {number} is not ROLE:SHA256HEX with a role of "
+                f"entry {number} is not ROLE:SHA256HEX with a role of "
                 "read, write or admin; make one with: python -m service key --role read"
             )
         keys.append(Key(Role[match[1].upper()], bytes.fromhex(match[2])))

@@ -55,7 +55,9 @@ def check_page(scope: Scope, allowed: Sequence[str]) -> None:
             sites.append(value)
     if _by_socket(scope) and not all(is_loopback(_host(host)) for host in hosts):
         raise ProblemError(
-            "forbidden", "without keys the service answers to localhost and 127.0.0.1 only"
+            "forbidden",
+            "without keys the service answers to localhost and 127.0.0.1 only; "
+            "EARSHOT_API_KEYS opens it",
         )
     if scope["method"] in _HARMLESS:
         return

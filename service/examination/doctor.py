@@ -118,7 +118,9 @@ def examine_data(directory: Path) -> Iterator[Finding]:
         collection = Collection.open(directory)
     except CollectionLockedError as error:
         yield Finding(
-            Level.WARNING, f"not looked into: {error}", "stop the other process first"
+            Level.WARNING,
+            f"the data directory was not looked into: {error}",
+            "while a service holds it, GET /healthz tells how it is",
         )
         return
     except DamagedDatabaseError as error:

@@ -89,7 +89,9 @@ def parse_npy(data: bytes | bytearray) -> np.ndarray:
     """
     view = memoryview(data)
     if bytes(view[:6]) != MAGIC or len(view) < 12 or view[6] not in (1, 2, 3):
-        raise _bad("expected a .npy file")
+        raise _bad(
+            "expected a .npy file; numbers in JSON stand in a JSON body, as features"
+        )
     width = 2 if view[6] == 1 else 4
     start = 8 + width
     end = start + int.from_bytes(view[8:start], "little")

@@ -16,10 +16,11 @@ from crossmodal.errors import CollectionError
 from service.dependencies import READ, runtime
 from service.http.ranges import ByteRange, parse_range
 from service.openapi import documentation
-from service.problems import DETAILS, ProblemError
+from service.problems import ProblemError
 
 CHUNK = 256 * 1024
 NOTHING = ByteRange(0, -1)
+NO_MEDIA = "no media file is stored with this item"
 
 router = APIRouter(tags=["collection"], dependencies=[Depends(READ)])
 
@@ -55,14 +56,14 @@ async def get_media(request: Request) -> Response:
         path, media_type = collection.media(item.id)
         file = await anyio.open_file(path, "rb", opener=_open_itself)
     except (CollectionError, OSError):  # it was deleted just now, or is no file
-        raise ProblemError("not-found", DETAILS["not-found"]) from None
+        raise ProblemError("not-found", NO_MEDIA) from None
     try:
         if etag in _listed(request.headers.get("if-none-match", "")):
             await file.aclose()
             return Response(status_code=304, headers=headers)
         found = os.fstat(file.wrapped.fileno())
         if not S_ISREG(found.st_mode):
-            raise ProblemError("not-found", DETAILS["not-found"])
+            raise ProblemError("not-found", NO_MEDIA)
         wanted = request.headers.get("range")
         if request.headers.get("if-range", etag) != etag:
             wanted = None

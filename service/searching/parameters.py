@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from starlette.datastructures import QueryParams
 
 from crossmodal.items import ITEM_ID
-from service.problems import FieldProblem, ProblemError, invalid_field
+from service.problems import FieldProblem, ProblemError, invalid_field, message_of
 from service.searching.filters import Filter
 
 ItemId = Annotated[str, Field(pattern=f"^{ITEM_ID.pattern}$")]
@@ -108,7 +108,7 @@ def validate(model: type[Model], given: Mapping[str, Any]) -> Model:
         return model.model_validate(given)
     except ValidationError as error:
         found = [
-            FieldProblem(_place(item["loc"]), item["msg"])
+            FieldProblem(_place(item["loc"]), message_of(item))
             for item in error.errors(
                 include_url=False, include_context=False, include_input=False
             )[:20]

@@ -7,11 +7,12 @@ search takes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from crossmodal.errors import CrossmodalError
+from crossmodal.items import ITEM_ID
 from index.collection import Collection
 from index.writing.operations import Idempotency, ItemResult, Operation, Put, Receipt
 from service.problems import ProblemError, problem_of
@@ -24,7 +25,7 @@ MAX_DETAIL = 500  # characters
 
 
 class Refused(NamedTuple):
-    """An item that is not stored, and why; without an id if that is what is wrong."""
+    """An item that is not stored, and why; without an id if none can be told."""
 
     item_id: str | None
     problem: ProblemError
@@ -99,7 +100,9 @@ def read_items(
             ``encoder-failing``.
     """
     if request.model not in (None, collection.bundle.model_id):
-        raise ProblemError("model-mismatch", "the collection is of another model")
+        raise ProblemError(
+            "model-mismatch", "GET /collection names the model whose vectors are taken"
+        )
     replace = request.replace
     return [_read(service, collection, item, replace=replace) for item in request.items]
 
@@ -121,16 +124,22 @@ def result_fields(result: ItemResult) -> dict[str, Any]:
 def _read(
     service: Runtime, collection: Collection, fields: dict[str, Any], *, replace: bool
 ) -> Put | Refused:
-    item_id = None
+    item_id = _id_of(fields)
     try:
         item = validate(NewItemFields, fields)
-        item_id = item.id
-        return read_item(service, collection, item_id, item, replace=replace)
+        return read_item(service, collection, item.id, item, replace=replace)
     except (ProblemError, CrossmodalError) as error:
         problem = problem_of(error)
         if problem.code in ("encoder-failing", "internal", "not-ready"):
             raise  # no fault of this item: nothing of the request is stored
         return Refused(item_id, problem)
+
+
+def _id_of(fields: Mapping[str, Any]) -> str | None:
+    """Return the id that an item was sent with, if it can be one."""
+    item_id = fields.get("id")
+    fits = isinstance(item_id, str) and ITEM_ID.fullmatch(item_id)
+    return item_id if fits else None
 
 
 def _refusal(refused: Refused) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from service.problems import (
     problem_of,
     problem_response,
 )
+from service.searching.parameters import ClipParameters, validate
 
 # RELIABILITY's status map, as far as this build can reach it
 DOCUMENTED = {
@@ -90,6 +91,23 @@ def test_messages_of_silent_errors_do_not_leave() -> None:
     secret = "/var/lib/earshot/items.db"
     for kind in (errors.CollectionError, errors.ModalityError, errors.BundleError, OSError):
         assert secret not in problem_of(kind(secret)).detail
+
+
+@pytest.mark.parametrize(
+    "error",
+    [errors.UnknownItemError("no such item"), errors.UnknownJobError("no such job")],
+)
+def test_what_is_unknown_is_named(error: Exception) -> None:
+    assert problem_of(error).detail == str(error)
+
+
+def test_messages_bear_no_kind_of_error() -> None:
+    with pytest.raises(ProblemError) as caught:
+        validate(ClipParameters, {"start": 2.0, "end": 1.0})
+    assert caught.value.detail == "body: end must be greater than start"
+    with pytest.raises(ProblemError) as caught:
+        validate(ClipParameters, {"start": "2"})
+    assert caught.value.detail == "start: Input should be a valid number"
 
 
 def test_the_body_validates_and_stays_within_8_kib() -> None:
