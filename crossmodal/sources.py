@@ -76,7 +76,8 @@ def _read_folder(root: Path) -> list[SourceItem]:
                 )
     if not rows:
         raise DataError(
-            f"{root}: expected audio/<label>/…, images/<label>/… or video/<label>/…"
+            f"{root}: expected audio/<label>/…, images/<label>/… or video/<label>/… in it; "
+            "clips that lie otherwise want a manifest"
         )
     return list(_items(rows, root, root))
 

@@ -6,7 +6,7 @@ import pytest
 from crossmodal.errors import DataError
 from crossmodal.features import FeaturesFile, table
 from crossmodal.modality import Modality
-from training.protocol.splits import with_validation
+from training.protocol.splits import with_test, with_validation
 
 LABELS = ["a"] * 40 + ["b"] * 20 + ["c"] * 3
 IDS = [f"i{n}" for n in range(63)]
@@ -49,6 +49,23 @@ def test_groups_are_never_cut_in_two() -> None:
     assert all(len(side) == 1 for side in sides.values())
     assert {"val"} in sides.values()
     assert {"train"} in sides.values()
+
+
+def test_where_no_row_has_a_split_a_quarter_of_each_class_is_tested() -> None:
+    data = with_test(paired(split=[""] * 63))
+    audio, visual = (splits(data, m) for m in (Modality.AUDIO, Modality.VISUAL))
+    assert audio == visual
+    assert set(audio.values()) == {"train", "test"}
+    taken = Counter(LABELS[IDS.index(i)] for i, split in audio.items() if split == "test")
+    assert taken == {"a": 10, "b": 5, "c": 1}
+    twos = [f"g{n // 2}" for n in range(63)]
+    found = splits(with_test(paired(split=[""] * 63, group=twos)), Modality.AUDIO)
+    assert all(found[IDS[n]] == found[IDS[n + 1]] for n in range(0, 62, 2))
+
+
+def test_splits_that_are_there_are_kept() -> None:
+    some = paired(split=["test"] + [""] * 62)
+    assert with_test(some) is some
 
 
 def test_the_data_sets_own_validation_is_kept() -> None:

@@ -64,6 +64,9 @@ def frontends(
         for card in FRONTENDS.values()
     ]
     _print(rows, format)
+    console.note(
+        f"weights are looked for in {weights_directory()}; EARSHOT_WEIGHTS names another"
+    )
 
 
 def _weights_state(card: FrontEndCard) -> str:

@@ -18,6 +18,7 @@ from crossmodal.literature import LiteratureOptions
 from crossmodal.sources import read_source
 from training.datasets.catalog import MEDIA_KINDS, READY, detect
 from training.datasets.media import prepare_media
+from training.protocol.splits import with_test
 
 
 class Dataset(StrEnum):
@@ -63,7 +64,8 @@ def prepare(
     """Turn labelled media, or a known data set's features, into a features file.
 
     Media need a front end per modality. A stopped run goes on where it was; a file that
-    cannot be read is reported and skipped.
+    cannot be read is reported and skipped. Where no clip has a split, as in a folder, a
+    quarter of each label is dealt to test.
     """
     kind = dataset.value if dataset else detect(source)
     if kind in MEDIA_KINDS:
@@ -112,7 +114,13 @@ def _from_media(
         console.note(f"skipped {failure.item_id}: {failure.reason}")
     if prepared.failures:
         console.note(f"{len(prepared.failures)} of {wanted} clips could not be read")
-    return prepared.data
+    data = with_test(prepared.data)
+    if data is not prepared.data:
+        console.note(
+            "no clip has a split: a quarter of each label was dealt to test, the rest to "
+            "train; a manifest's column split decides it otherwise"
+        )
+    return data
 
 
 def _record(out: Path) -> Path:

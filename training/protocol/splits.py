@@ -1,4 +1,4 @@
-"""Splits: a validation part taken from training rows, stratified and group-aware."""
+"""Splits: a test part, and a validation part of the rest; stratified and group-aware."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from crossmodal.features import FeaturesFile, ModalityFeatures
 from training.checks import check_groups
 
 SHARE = 0.1
+TEST_SHARE = 0.25
 
 
 def with_validation(
@@ -28,14 +29,24 @@ def with_validation(
     check_groups(data)
     if any((table.split == "val").any() for table in data.modalities.values()):
         return data
-    chosen = _chosen_keys(data, seed, share)
-    modalities = {}
-    for modality, table in data.modalities.items():
-        keys = split_keys(table)
-        moved = np.array([key in chosen for key in keys], dtype=bool)
-        split = np.where((table.split == "train") & moved, "val", table.split)
-        modalities[modality] = replace(table, split=split.astype(object))
-    return FeaturesFile(data.name, modalities)
+    return _moved(data, _chosen_keys(data, seed, share), "val")
+
+
+def with_test(
+    data: FeaturesFile, *, seed: int = 0, share: float = TEST_SHARE
+) -> FeaturesFile:
+    """Return the data set with splits: its own, or train and test if no row has one.
+
+    Test rows are chosen as `with_validation` chooses its own.
+    """
+    if any((table.split != "").any() for table in data.modalities.values()):
+        return data
+    modalities = {
+        modality: replace(table, split=np.full(len(table), "train", dtype=object))
+        for modality, table in data.modalities.items()
+    }
+    everything = FeaturesFile(data.name, modalities)
+    return _moved(everything, _chosen_keys(everything, seed, share), "test")
 
 
 def split_keys(table: ModalityFeatures) -> list[str]:
@@ -44,6 +55,15 @@ def split_keys(table: ModalityFeatures) -> list[str]:
         f"g{g}" if g else f"p{p}" if p else f"i{i}"
         for g, p, i in zip(table.group, table.pair, table.id, strict=True)
     ]
+
+
+def _moved(data: FeaturesFile, chosen: set[str], to: str) -> FeaturesFile:
+    modalities = {}
+    for modality, table in data.modalities.items():
+        moved = np.array([key in chosen for key in split_keys(table)], dtype=bool)
+        split = np.where((table.split == "train") & moved, to, table.split)
+        modalities[modality] = replace(table, split=split.astype(object))
+    return FeaturesFile(data.name, modalities)
 
 
 def _chosen_keys(data: FeaturesFile, seed: int, share: float) -> set[str]:
