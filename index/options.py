@@ -14,7 +14,7 @@ Data = Annotated[Path, typer.Argument(metavar="DIR", help="Data directory.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 FeaturesOption = Annotated[
     Path | None,
-    typer.Option(help="Features of the clips, as prepared; saves decoding them again."),
+    typer.Option(help="Features of the clips, as prepared; saves decoding, brings splits."),
 ]
 SplitOption = Annotated[str, typer.Option(help="train, val, test or all.")]
 WorkersOption = Annotated[

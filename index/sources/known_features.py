@@ -29,7 +29,11 @@ class KnownFeatures:
 
     def __init__(self, tables: Mapping[Modality, ModalityFeatures]) -> None:
         self._rows: dict[tuple[Modality, str, Segment], KnownRow] = {}
+        self._splits: dict[str, str] = {}
         for modality, table in tables.items():
+            for item_id, split in zip(table.id, table.split, strict=True):
+                if split:
+                    self._splits[str(item_id)] = str(split)
             for row, sha256 in enumerate(map(str, table.media)):
                 duration_s = float(table.duration[row])
                 if not sha256 or isnan(duration_s):
@@ -41,6 +45,10 @@ class KnownFeatures:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def split_of(self, item_id: str) -> str | None:
+        """Return the split that the rows of an item are of; None if they say none."""
+        return self._splits.get(item_id)
 
     def find(self, modality: Modality, sha256: str, segment: Segment) -> KnownRow | None:
         """Return the row of this content and stretch; None if there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +141,11 @@ def _without(data: FeaturesFile, ids: Collection[str]) -> FeaturesFile:
 def _from_media(
     items: list[SourceItem], how: Sourcing, media: MediaFiles | None
 ) -> Iterator[NewItem | Skipped]:
+    if how.known is not None:  # a folder's clips got their splits when they were prepared
+        items = [
+            item if item.split else replace(item, split=how.known.split_of(item.id))
+            for item in items
+        ]
     wanted = [item for item in items if how.split in (EVERY_SPLIT, item.split)]
     if not wanted:
         raise DataError(f"no item belongs to split {how.split}")

@@ -14,6 +14,7 @@ from crossmodal.frontends.catalog import create_frontend
 from crossmodal.items import Segment
 from crossmodal.media.decoder import Decoder
 from crossmodal.modality import Modality
+from crossmodal.sources import read_source
 from index.build import build
 from index.collection import Collection
 from index.sources.known_features import KnownFeatures
@@ -84,6 +85,24 @@ def test_known_clips_are_indexed_alike_without_decoding(
         assert (hit.item_id, hit.segment) == (low, Segment(0.0, 1.0))
         stored, _ = collection.media(low)
         assert stored.read_bytes() == next(source.rglob("low.wav")).read_bytes()
+
+
+def test_clips_without_a_split_are_of_that_of_their_features(
+    tmp_path: Path, source: Path, tiny_bundle: MakeBundle
+) -> None:
+    bundle = tiny_bundle(["audio"], frontends={"audio": LOGMEL.spec})
+    ids = [item.id for item in read_source(source)]
+    (high,) = [item_id for item_id in ids if item_id.endswith("high")]
+    features = prepared(
+        tmp_path / "features.h5",
+        source,
+        id=np.array(sorted(ids), dtype=object),
+        split=np.array(["test", "train"], dtype=object),
+    )
+    build(bundle, source, tmp_path / "data", features=features)
+    with Collection.open(tmp_path / "data") as collection:
+        splits = {i: item.metadata["split"] for i, item in collection.view.items.items()}
+    assert splits == {i: "test" if i == high else "train" for i in ids}
 
 
 def test_a_file_that_changed_is_decoded(
