@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from crossmodal.errors import CrossmodalError
 from service.access.keys import Role, new_key
 from service.memory import keep_little
-from service.settings import read_settings
+from service.settings import read_settings, unknown_variables
 from service.threads import take_short_turns, use_one_thread_per_call
 
 app = typer.Typer(
@@ -50,9 +51,11 @@ def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     # only now what takes half a second to load
     from service.app import create_app
     from service.serving import run
-    from service.watching.logs import configure_logging
+    from service.watching.logs import configure_logging, event
 
     configure_logging(settings.log_level)
+    for name in unknown_variables():
+        event("a variable means nothing here", level=logging.WARNING, variable=name)
     raise typer.Exit(run(create_app(settings), settings))
 
 

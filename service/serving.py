@@ -38,7 +38,8 @@ def run(app: FastAPI, settings: Settings) -> int:
     """Serve until told to stop; return the exit code.
 
     A collection that cannot be opened ends the process, except one of another model:
-    that is answered with 409 and told by /readyz, until it is rebuilt.
+    that is answered with 409 and told by /readyz, until it is rebuilt. An address that
+    cannot be bound ends it as well.
     """
     server = uvicorn.Server(server_config(app, settings))
     runtime = app.state.runtime
@@ -48,7 +49,15 @@ def run(app: FastAPI, settings: Settings) -> int:
             server.should_exit = True
 
     runtime.on_failure = give_up
-    server.run()
+    try:
+        server.run()
+    except SystemExit:  # uvicorn's way to end where it cannot bind, once it logged why
+        print(
+            f"cannot serve: nothing can listen on {settings.host}:{settings.port}, perhaps "
+            "since another process does; --port or EARSHOT_PORT takes another",
+            file=sys.stderr,
+        )
+        return FAILED
     if runtime.failed is None or isinstance(runtime.failed, ModelMismatchError):
         return 0
     print(f"cannot serve: {runtime.failed}", file=sys.stderr)

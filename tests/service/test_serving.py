@@ -326,6 +326,24 @@ def test_it_says_why_it_does_not_start(
     assert "hunter2" not in ended.stderr
 
 
+def test_of_a_port_that_is_taken_it_says_so(data_directory: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = subprocess.run(
+            command("serve", "--data", str(data_directory)),
+            cwd=ROOT,
+            env=environment(PORT=str(port), POTR="1"),
+            capture_output=True,
+            text=True,
+            timeout=BOUND_S,
+            check=False,
+        )
+    assert ended.returncode == 1  # 3 is for a data directory that is held
+    assert f"cannot serve: nothing can listen on 127.0.0.1:{port}" in ended.stderr
+    assert "EARSHOT_POTR" in ended.stderr  # misspelt, it is not quietly passed over
+    assert "Traceback" not in ended.stderr
+
+
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_PORT", "9001")
     monkeypatch.setenv("EARSHOT_WORKERS", "3")
