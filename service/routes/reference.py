@@ -6,6 +6,7 @@ the service's own content policy forbids.
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
@@ -40,7 +41,8 @@ def render(document: dict[str, Any]) -> str:
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width"><h1>{title}</h1>'
+        f'<meta name="viewport" content="width=device-width">'
+        f'<link rel="icon" href="/web/icon.svg" type="image/svg+xml"><h1>{title}</h1>'
         f'<p>The same as a document: <a href="/openapi.json">openapi.json</a>.</p>'
         f"{operations}</html>"
     )
@@ -49,7 +51,7 @@ def render(document: dict[str, Any]) -> str:
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     parameters = "".join(
         f"<li><code>{escape(parameter['name'])}</code> ({escape(parameter['in'])}) "
-        f"{escape(_told(parameter))}</li>"
+        f"{_marked(_told(parameter))}</li>"
         for parameter in operation.get("parameters", ())
     )
     bodies = "".join(
@@ -57,16 +59,21 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
         for kind in operation.get("requestBody", {}).get("content", ())
     )
     answers = "".join(
-        f"<li>{escape(str(status))}: {escape(answer.get('description', ''))}</li>"
+        f"<li>{escape(str(status))}: {_marked(answer.get('description', ''))}</li>"
         for status, answer in operation["responses"].items()
     )
     return (
         f"<section><h2><code>{escape(method.upper())} {escape(path)}</code></h2>"
-        f"<p>{escape(operation.get('description', operation.get('summary', '')))}</p>"
+        f"<p>{_marked(operation.get('description', operation.get('summary', '')))}</p>"
         + (f"<h3>Parameters</h3><ul>{parameters}</ul>" if parameters else "")
         + (f"<h3>Bodies</h3><ul>{bodies}</ul>" if bodies else "")
         + f"<h3>Answers</h3><ul>{answers}</ul></section>"
     )
+
+
+def _marked(text: str) -> str:
+    """Return HTML of a text whose backticks enclose code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _told(parameter: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from service.app import create_app
 from service.problems import STATUS
+from service.routes.reference import render
 from service.settings import Settings
 
 ACCESS = Path(__file__).parent / "access.txt"
@@ -54,6 +55,16 @@ def test_every_body_of_a_search_is_told(document: dict[str, Any]) -> None:
         "end",
         "exact",
     } <= told
+
+
+def test_the_page_to_read_marks_code_and_escapes_the_rest(document: dict[str, Any]) -> None:
+    page = render(document)
+    assert "<li>429: <code>busy</code> or <code>rate-limited</code></li>" in page
+    assert "`" not in page
+    odd = {"description": "`<b>` & c", "responses": {}}
+    assert "<p><code>&lt;b&gt;</code> &amp; c</p>" in render(
+        {"info": document["info"], "paths": {"/": {"get": odd}}}
+    )
 
 
 def test_statuses_are_declared_and_errors_are_problems(document: dict[str, Any]) -> None:
