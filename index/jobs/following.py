@@ -48,7 +48,7 @@ def have_done(
         if time.monotonic() > deadline and withdraw_order(directory, order_id):
             raise CollectionLockedError(
                 f"no service that writes to {directory} took the order up; is it running, "
-                "and not read-only?"
+                "and not read-only? Without --served this command does the work itself"
             )
         time.sleep(_LOOK_S)
     with shown(progress) as note:

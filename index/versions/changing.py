@@ -126,10 +126,14 @@ def _reembedding(collection: Collection, task: Task) -> Reembedding:
 
 def _check_left_out(left_out: Sequence[LeftOut], partial: bool) -> None:
     if left_out and not partial:
+        first = left_out[:TOLD]
+        named = ", ".join(item.item_id for item in first)
+        others = len(left_out) - len(first)
         raise CollectionError(
             f"{len(left_out)} items cannot be embedded by the other bundle, the first "
             f"since {left_out[0].reason}; delete them, or switch with partial, which "
-            "leaves them out of searches"
+            f"leaves them out of searches: {named}"
+            + (f" and {others} more" if others else "")
         )
 
 

@@ -242,6 +242,7 @@ def test_items_without_media_stop_the_change_unless_they_may_be_left_out(
         failed = service.do(SWITCH)
         assert failed.state is JobState.FAILED
         assert "1 items cannot be embedded" in str(failed.error)
+        assert str(failed.error).endswith("leaves them out of searches: n")
         told = service.done(SWITCH, partial=True)
         view = service.collection.view
         assert (told["left_out"], len(view.items)) == (1, 4)

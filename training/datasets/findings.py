@@ -148,7 +148,8 @@ def _widths(subject: _Subject) -> Iterator[Finding]:
             known = KNOWN_WIDTHS.get(width, "of a front end not known here")
             yield Finding(
                 Level.PROBLEM,
-                f"{modality} features are {form} ({known}); {shape.name} has {expected}",
+                f"{modality} features are {form} ({known}); {shape.name} has "
+                f"{expected or 'none'}",
             )
         if timed:
             yield Finding(

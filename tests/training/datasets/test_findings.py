@@ -74,6 +74,14 @@ def test_width_of_another_front_end_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_a_modality_that_the_set_lacks_is_named(tmp_path: Path) -> None:
+    shape = replace(SHAPES["ave15-189"], dims={A: 128})
+    write_features(tmp_path / "f.h5", ave_like("ave15-189"))
+    (problem,) = found(tmp_path / "f.h5", (shape,), Level.PROBLEM)
+    assert problem.startswith("visual features are 1024 wide")
+    assert problem.endswith("; ave15-189 has none")
+
+
 def test_missing_modality_is_named(tmp_path: Path) -> None:
     data = ave_like("ave15-189")
     write_features(tmp_path / "f.h5", FeaturesFile("some", {A: data.modalities[A]}))
