@@ -107,9 +107,7 @@ class VaeCcaAsCoded(EpochChosen):
             DataError: If there are no two classes to tell apart, or training diverges.
         """
         require_classes(train, "VAE-CCA")
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
-        train = train.with_drawn_pairs(context.seed)
+        train = context.paired(train)
         model = VariationalModel(towers, Problem.of(train), settings).to(context.device)
         centers = ClassCenters(
             len(train.classes),
