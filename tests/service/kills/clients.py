@@ -156,9 +156,7 @@ class Client(threading.Thread):
                     if self._names_model and self._model is None:
                         self._model = served_model(http)
                     step = step or self._next(count)
-                    with (
-                        self._lock
-                    ):  # if it was sent before: again, either state is possible
+                    with self._lock:  # also of one that was sent before
                         self._history.sent(self._number, step)
                     reply = send(http, step)
                 except httpx.TransportError:
