@@ -364,7 +364,7 @@ class Collection:
             "unserved": dict(view.unserved),
             "labels": dict(view.labels),
             "splits": dict(view.splits),
-            "with_media": sum(i.media_sha256 is not None for i in view.items.values()),
+            "with_media": view.items.tally.media,
             "dim": view.dim,
             "method": manifest.method,
             "direction": manifest.direction and str(manifest.direction),

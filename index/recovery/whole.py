@@ -62,7 +62,7 @@ def whole_items(contents: Contents, bases: Bases) -> Salvage:
     for seq, places in contents.places.items():
         for item_id in {place.item_id for place in places}:
             owned.setdefault(item_id, []).append(seq)
-    writes = _writes(contents)
+    writes = _writes(contents, bases)
     taken: set[int] = set()
     for item_id in sorted({*contents.items, *named, *owned}):
         numbers = owned.get(item_id, [])
@@ -78,7 +78,7 @@ def whole_items(contents: Contents, bases: Bases) -> Salvage:
         block = _block(row, contents, bases)
         if not _live(item_id, block, contents, bases):
             continue
-        missing = _missing(row, block, numbers, writes)
+        missing = _missing(row, block, numbers, writes, contents)
         vectors = {n: _vector(n, item_id, contents, bases) for n in sorted(block)}
         found = {number: known for number, known in vectors.items() if known is not None}
         missing += sorted(vectors.keys() - found.keys())
@@ -110,33 +110,45 @@ def _newest(item_id: str, contents: Contents) -> ItemFound | None:
 
 
 class _Writes(NamedTuple):
-    """The numbers of writes; above ``complete_from`` no other number is that of one."""
+    """The numbers of writes; above ``complete_from`` no other is taken for one."""
 
     known: Sequence[int]
     complete_from: float
 
 
-def _writes(contents: Contents) -> _Writes:
-    """Return what is known of writes; the log is only ever cut from below."""
+def _writes(contents: Contents, bases: Bases) -> _Writes:
+    """Return what is known of writes; the log is only ever cut from below.
+
+    A number after the bases that nothing speaks of, where lines of the log are damaged, may
+    be that of a vector that is lost; of those before, the bases tell.
+    """
     first = min(contents.log, default=0)
     seqs = {row.seq for rows in contents.items.values() for row in rows}
     logged = {seq for seq in seqs if seq in contents.log or seq < first}
     complete = bool(contents.log) and logged == seqs
-    return _Writes(sorted({0, *seqs, *contents.log}), first if complete else inf)
+    told = first if complete else inf
+    complete_from = min(told, bases.seq) if bases.galleries else told
+    return _Writes(sorted({0, *seqs, *contents.log}), complete_from)
 
 
 def _missing(
-    row: ItemFound, block: Sequence[int], numbers: Sequence[int], writes: _Writes
+    row: ItemFound,
+    block: Sequence[int],
+    numbers: Sequence[int],
+    writes: _Writes,
+    contents: Contents,
 ) -> list[int]:
     """Return numbers of an item's vectors of which nothing but that is known.
 
     A number that is wrong, by damage, has none of the item's own before it, or some behind.
+    One right behind another item's vectors is that of its write, whatever is left of that.
     """
     stopped = min(block, default=row.seq) - 1
     before = writes.known[bisect_left(writes.known, row.seq) - 1]
     beyond = [number for number in numbers if before < number < stopped]
     beyond += [number for number in numbers if number >= row.seq or not block]
-    if beyond or (stopped != before and (not block or stopped > writes.complete_from)):
+    known = stopped == before or (bool(block) and stopped - 1 in contents.places)
+    if beyond or (not known and (not block or stopped > writes.complete_from)):
         return [stopped]
     return []
 

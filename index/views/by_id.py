@@ -5,10 +5,12 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
+from functools import cached_property
 from itertools import islice
 from typing import Any, TypeVar
 
 from index.views.items import StoredItem
+from index.views.tally import Tally
 
 Value = TypeVar("Value")
 _AT_ONCE = 4096
@@ -65,6 +67,11 @@ class ItemsById(_ById[StoredItem]):
     def values(self) -> ValuesView[StoredItem]:
         """Return the items, ids ascending."""
         return Walk(self, lambda: map(StoredItem, *self._columns))
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What the items bear."""
+        return Tally.of(self.values())
 
 
 class Walk(ValuesView[StoredItem]):

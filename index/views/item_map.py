@@ -9,6 +9,7 @@ from operator import attrgetter
 
 from index.views.by_id import ItemsById, Walk
 from index.views.items import StoredItem
+from index.views.tally import Tally
 
 
 class ItemMap(Mapping[str, StoredItem]):
@@ -20,14 +21,14 @@ class ItemMap(Mapping[str, StoredItem]):
 
     def __init__(
         self,
-        kept: Mapping[str, StoredItem],
+        kept: ItemsById,
         changed: Mapping[str, StoredItem | None] | None = None,
         size: int | None = None,
     ) -> None:
         """Hold items.
 
         Args:
-            kept: Items with ids ascending.
+            kept: The part that stays.
             changed: What became of ids since; None for those deleted.
             size: How many items that makes; not needed if nothing changed.
         """
@@ -60,9 +61,20 @@ class ItemMap(Mapping[str, StoredItem]):
         )
         return ItemMap(self._kept, {**self._changed, **changes}, size)
 
-    def whole(self) -> Mapping[str, StoredItem]:
+    def whole(self) -> ItemsById:
         """Return everything as a part that stays."""
         return ItemsById(self.values()) if self._changed else self._kept
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What the items bear, counted from what was written since."""
+        if not self._changed:
+            return self._kept.tally
+        gone = (self._kept.get(item_id) for item_id in self._changed)
+        return self._kept.tally.after(
+            gone=Tally.of(item for item in gone if item is not None),
+            come=Tally.of(self._written()),
+        )
 
     @cached_property
     def _ids(self) -> Sequence[str]:

@@ -117,7 +117,7 @@ def load(store: Store, index: Path, model: Model, *, write: bool) -> Loaded:
 
 def rows_of(
     found: VectorRows,
-    items: Mapping[str, StoredItem],
+    items: ItemsById,
     count: int,
     like: Rows | None = None,
 ) -> Rows:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -16,9 +15,11 @@ from crossmodal.errors import ConfigError, ModalityError, ShapeError, UnknownIte
 from crossmodal.metrics.judged import Judged
 from crossmodal.modality import Modality
 from index.views.filters import Filter
+from index.views.item_map import ItemMap
 from index.views.items import StoredItem
 from index.views.ranking import Hit, Request, rank
 from index.views.shelf import Shelf
+from index.views.tally import by_name
 
 GroupBy = Literal["item", "segment"]
 FILTERS_REMEMBERED = 16  # pages of one search come with the same filter
@@ -53,7 +54,7 @@ class View:
     version: str
     model_id: str
     dim: int
-    items: Mapping[str, StoredItem]
+    items: ItemMap
     shelves: Mapping[Modality, Sequence[Shelf]]
     unserved: Mapping[str, int]
 
@@ -70,12 +71,12 @@ class View:
     @cached_property
     def labels(self) -> Mapping[str, int]:
         """How many items bear each label, labels ascending."""
-        return _counts(item.label for item in self.items.values())
+        return by_name(self.items.tally.labels)
 
     @cached_property
     def splits(self) -> Mapping[str, int]:
         """How many items belong to each split, names ascending."""
-        return _counts(item.split for item in self.items.values())
+        return by_name(self.items.tally.splits)
 
     def search(
         self,
@@ -232,8 +233,3 @@ class View:
         masked = queries.copy()
         masked[:, list(mask)] = 0
         return masked
-
-
-def _counts(names: Iterable[str | None]) -> Mapping[str, int]:
-    counted = Counter(name for name in names if name is not None)
-    return {name: counted[name] for name in sorted(counted)}

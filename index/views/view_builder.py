@@ -13,6 +13,7 @@ from jaxtyping import Float32
 
 from crossmodal.items import Segment
 from crossmodal.modality import Modality
+from index.views.by_id import ItemsById
 from index.views.item_map import ItemMap
 from index.views.items import StoredItem
 from index.views.manifest import IndexManifest
@@ -44,7 +45,7 @@ class NewBase:
 
     manifest: IndexManifest
     shelves: Mapping[Modality, Shelf]
-    items: Mapping[str, StoredItem]
+    items: ItemsById
 
 
 class ViewBuilder:
@@ -60,7 +61,7 @@ class ViewBuilder:
         dim: int,
         *,
         seq: int,
-        items: Mapping[str, StoredItem],
+        items: ItemsById,
         bases: Mapping[Modality, Shelf],
         tails: Mapping[Modality, Tail],
         unserved: Mapping[str, int],

@@ -35,6 +35,9 @@ async def get_collection(request: Request) -> Response:
     service = runtime(request)
     collection = service.collection
     view, manifest = collection.view, collection.bundle.manifest
+    tally, versions = await service.writing(
+        lambda: (view.items.tally, version_fields(service, collection))
+    )
     index = index_fields(view)
     name = service.settings.collection_name or manifest.fit.get("data") or "collection"
     encoders = manifest.encoders.items()
@@ -46,8 +49,8 @@ async def get_collection(request: Request) -> Response:
         "size": index["size"],
         "segments": {str(modality): count for modality, count in view.segments.items()},
         "directions": [str(direction) for direction in served_directions(collection)],
-        "labels": list(view.labels),
-        "splits": list(view.splits),
+        "labels": sorted(tally.labels),
+        "splits": sorted(tally.splits),
         "model": {
             "id": view.model_id,
             "method": manifest.method,
@@ -67,8 +70,8 @@ async def get_collection(request: Request) -> Response:
                 for direction, given in manifest.confidence.items()
             },
         },
-        "versions": await service.writing(lambda: version_fields(service, collection)),
-        "media": any(item.media_sha256 is not None for item in view.items.values()),
+        "versions": versions,
+        "media": tally.media > 0,
     }
     return json_response(request, body, view)
 

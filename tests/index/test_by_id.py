@@ -20,7 +20,22 @@ STRANGE = ["", "A", "a", "a0", "a00", "é", "Ω", "\U0001f50a", "\uffff", "zz"]
 def item(item_id: str, seq: int) -> StoredItem:
     label = None if seq % 3 else f"label{seq % 2}"
     modalities = (Modality.AUDIO, Modality.VISUAL)[: 1 + seq % 2]
-    return StoredItem(item_id, seq, label, {"n": seq}, modalities, None, seq / 2)
+    metadata = {"n": seq} | ({"split": "ab"[seq % 2]} if seq % 5 else {})
+    media = "sha" if seq % 4 == 1 else None
+    return StoredItem(item_id, seq, label, metadata, modalities, media, seq / 2)
+
+
+def check_tally(found: ItemMap, wanted: Mapping[str, StoredItem]) -> None:
+    """Count every item one by one."""
+    labels: dict[str, int] = {}
+    splits: dict[str, int] = {}
+    for each in wanted.values():
+        for counts, name in ((labels, each.label), (splits, each.split)):
+            if name is not None:
+                counts[name] = counts.get(name, 0) + 1
+    assert found.tally.labels == labels
+    assert found.tally.splits == splits
+    assert found.tally.media == sum(each.media_sha256 == "sha" for each in wanted.values())
 
 
 def check_alike(found: Mapping[str, object], wanted: Mapping[str, object]) -> None:
@@ -62,9 +77,11 @@ def test_what_was_written_and_deleted_is_seen_as_in_a_dict() -> None:
             if changed is not None:
                 wanted[item_id] = changed
         check_alike(found, wanted)
+        check_tally(found, wanted)
         if seq % 20 == 0:
             found = ItemMap(found.whole())
             check_alike(found, wanted)
+            check_tally(found, wanted)
     check_alike(before, first)
 
 

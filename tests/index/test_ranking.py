@@ -10,6 +10,8 @@ from crossmodal.errors import ConfigError, ModalityError, ShapeError
 from crossmodal.items import Segment
 from crossmodal.modality import Modality
 from index.galleries.flat import FlatGallery
+from index.views.by_id import ItemsById
+from index.views.item_map import ItemMap
 from index.views.items import StoredItem
 from index.views.ranking import Hit
 from index.views.rows import Rows
@@ -45,7 +47,7 @@ def view_of(ids: list[str], vectors: np.ndarray, *, tail: int = 0, dead: int = 0
         version="v",
         model_id="m",
         dim=vectors.shape[1],
-        items=kept,
+        items=ItemMap(ItemsById(kept.values())),
         shelves={AUDIO: shelves},
         unserved={},
     )

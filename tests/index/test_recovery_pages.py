@@ -13,6 +13,7 @@ import pytest
 
 import index.recovery.pages as page_reading
 from crossmodal.modality import Modality
+from index.galleries.flat import FlatGallery
 from index.recovery.contents import Contents, read_contents
 from index.recovery.pages import Pages
 from index.recovery.records import Record, records
@@ -237,6 +238,29 @@ def test_an_item_under_a_wrong_number_is_lost(seq: int) -> None:
         after = whole_items(contents, Bases())
         assert [item.row.id for item in after.items] == ["a"]
         assert set(after.lost) == {"b"}
+
+
+def after_an_empty_base() -> Bases:
+    gallery = FlatGallery.of(np.empty(0, np.int64), np.empty((0, 1), np.float32))
+    return Bases(seq=0, model_id="m", galleries={"audio": gallery})
+
+
+def test_a_vector_lost_with_every_trace_of_it_costs_its_item() -> None:
+    """Where the log is damaged, too, so that a write could have had the number."""
+    contents = two_items()
+    del contents.places[4], contents.log[3]
+    found = whole_items(contents, after_an_empty_base())
+    assert [item.row.id for item in found.items] == ["a"]
+    assert found.lost == {"b": "vectors of it cannot be read: 4"}
+
+
+def test_an_item_lost_with_its_line_of_the_log_costs_no_other() -> None:
+    contents = two_items()
+    del contents.items["a"], contents.log[3]
+    found = whole_items(contents, after_an_empty_base())
+    (item,) = found.items
+    assert (item.row.id, sorted(item.vectors)) == ("b", [4, 5])
+    assert set(found.lost) == {"a"}
 
 
 @pytest.fixture

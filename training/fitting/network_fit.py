@@ -21,9 +21,11 @@ from training.fitting.loop import train_epochs
 from training.fitting.optimization import OPTIMIZERS, SCHEDULES, Optimization
 from training.fitting.standardizing import fit_standardizers
 from training.methods.method import FitContext, Towers, Training
-from training.towers.networks import NetworkTower
+from training.towers.networks import NetworkTower, modules_of
 
 Features = Mapping[Modality, Tensor]
+Outputs = Mapping[Modality, Tensor]
+Batches = BalancedBatches | EpochBatches
 Loss = Callable[[Features, Batch], Mapping[str, Tensor]]
 
 SAMPLERS = ("balanced", *ORDERS)
@@ -91,9 +93,7 @@ class NetworkSettings(Settings):
             betas=(self.momentum, 0.999),
         )
 
-    def batches(
-        self, train: TrainingData, seed: int, count: int | None = None
-    ) -> BalancedBatches | EpochBatches:
+    def batches(self, train: TrainingData, seed: int, count: int | None = None) -> Batches:
         """Return the sampler.
 
         Args:
@@ -120,6 +120,55 @@ def networks_of(
     if standardize:
         fit_standardizers(towers, train)
     return {m: cast(NetworkTower, tower) for m, tower in towers.items()}
+
+
+def train_networks(
+    towers: Towers,
+    train: TrainingData,
+    validation: TrainingData | None,
+    settings: NetworkSettings,
+    context: FitContext,
+    losses: Callable[[Outputs, Batch], Mapping[str, Tensor]],
+    *,
+    standardize: bool,
+    batches: Batches | None = None,
+    **heads: nn.Module,
+) -> Training:
+    """Train networks in one stage; the epoch best on validation is kept, else the last.
+
+    Args:
+        towers: Networks, one per modality.
+        train: Training split.
+        validation: What epochs are scored on.
+        settings: Batches, epochs, optimiser and rates.
+        context: Seed, device, log.
+        losses: Takes each modality's outputs for a batch, before the norm; returns the
+            term minimised as ``loss`` beside those only logged.
+        standardize: Whether features are centred and divided by their deviation.
+        batches: In place of those of the settings.
+        heads: What is trained with the towers and then dropped.
+
+    Raises:
+        DataError: If there is too little to deal, or training diverges.
+    """
+    networks = networks_of(towers, train, standardize=standardize)
+    if batches is None:
+        batches = settings.batches(train, context.seed)
+
+    def loss(features: Features, batch: Batch) -> Mapping[str, Tensor]:
+        outputs = {m: networks[m].outputs(rows) for m, rows in features.items()}
+        return losses(outputs, batch)
+
+    fitting = NetworkFit(
+        towers,
+        modules_of(towers, **heads),
+        train,
+        validation,
+        context,
+        settings.score_every,
+    )
+    fitting.run(batches, loss, settings.optimization(len(batches)))
+    return fitting.finish()
 
 
 class NetworkFit:
@@ -165,7 +214,7 @@ class NetworkFit:
 
     def run(
         self,
-        batches: BalancedBatches | EpochBatches,
+        batches: Batches,
         loss: Loss,
         optimization: Optimization,
         after_step: Callable[[], None] = lambda: None,

@@ -8,18 +8,23 @@ from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from crossmodal.modality import Modality
+from training.batches.pair_batches import PairBatches
+from training.batches.prepared import Prepared
 from training.batches.sampling import Batch
 from training.config import Settings, check_choice, check_range
+from training.data import TrainingData
 from training.fitting.class_centers import ClassCenters
 from training.fitting.optimization import SCHEDULES, Optimization
+from training.fitting.standardizing import fit_standardizers
 from training.losses.label import class_likelihood, label_loss
 from training.losses.pair_distance import pair_distance
 from training.losses.variational import divergence, reconstruction, sample
-from training.methods.method import Problem, Towers
+from training.methods.method import FitContext, Problem, Towers
 from training.towers.correlated_tower import CorrelatedTower
 from training.towers.networks import NetworkTower, mlp
 
@@ -244,3 +249,34 @@ class VariationalModel(nn.Module):
         if self.settings.likeness == "cosine":
             return rows
         return rows - rows.mean(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True, slots=True)
+class VariationalParts:
+    """What a fit is made of: the model, class centres, data where it lies, its batches."""
+
+    model: VariationalModel
+    centers: ClassCenters
+    prepared: Prepared
+    batches: PairBatches
+
+
+def parts_of(
+    towers: Towers, train: TrainingData, settings: VariationalSettings, context: FitContext
+) -> VariationalParts:
+    """Return the parts of a fit on pairs; the towers are told how to standardise."""
+    model = VariationalModel(towers, Problem.of(train), settings).to(context.device)
+    centers = ClassCenters(
+        len(train.classes),
+        settings.latent,
+        learned=settings.centers == "learned",
+        device=context.device,
+    )
+    if settings.standardize:
+        fit_standardizers(towers, train)
+    features = {
+        m: torch.from_numpy(rows).to(context.device) for m, rows in train.features.items()
+    }
+    rng = np.random.default_rng(context.seed)
+    batches = PairBatches(train, settings.batch, rng, shuffle=settings.shuffle)
+    return VariationalParts(model, centers, Prepared(train, features), batches)

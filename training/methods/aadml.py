@@ -15,28 +15,24 @@ from training.batches.class_masks import class_masks, require_classes
 from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import TrainingData
-from training.fitting.network_fit import Features, NetworkFit, NetworkSettings, networks_of
+from training.fitting.mlp_fit import MlpSettings
+from training.fitting.network_fit import Outputs, train_networks
 from training.losses.supcon import supcon
 from training.losses.triplet import STRATEGIES, triplet_loss
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.towers.networks import mlp_towers, modules_of
 from training.towers.proxies import NeighborProxies
+from training.towers.tower import unit_norm
 
 LOSSES = ("triplet", "contrastive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AadmlSettings(NetworkSettings):
+class AadmlSettings(MlpSettings):
     """Settings of anchor-aware deep metric learning.
 
     Attributes:
         dim: Embedding size.
-        hidden: Width of hidden layers.
-        layers: Number of hidden layers.
-        dropout: Share of hidden units dropped in training.
-        batch_norm: Whether hidden layers are normalised.
-        standardize: Whether features are centred and divided by their deviation.
         neighbors: Nearest items of the same modality in a batch that a proxy is made of.
         loss: ``triplet`` or ``contrastive``.
         margin: Of triplets, in cosine distance.
@@ -45,11 +41,6 @@ class AadmlSettings(NetworkSettings):
     """
 
     dim: int = 64
-    hidden: int = 128
-    layers: int = 2
-    dropout: float = 0.3
-    batch_norm: bool = True
-    standardize: bool = True
     neighbors: int = 5
     loss: str = "triplet"
     margin: float = 0.5
@@ -57,11 +48,8 @@ class AadmlSettings(NetworkSettings):
     temperature: float = 0.1
 
     def __post_init__(self) -> None:
-        NetworkSettings.__post_init__(self)
+        MlpSettings.__post_init__(self)
         check_range("dim", self.dim, 1, 4096)
-        check_range("hidden", self.hidden, 1, 65536)
-        check_range("layers", self.layers, 0, 16)
-        check_range("dropout", self.dropout, 0, 0.95)
         check_range("neighbors", self.neighbors, 1, 10_000)
         check_choice("loss", self.loss, LOSSES)
         check_range("margin", self.margin, 0, 100)
@@ -118,12 +106,7 @@ class Aadml(EpochChosen):
 
     def build(self, settings: AadmlSettings, problem: Problem) -> Towers:
         """Return one network per modality."""
-        return mlp_towers(
-            problem.dims,
-            [*[settings.hidden] * settings.layers, settings.dim],
-            dropout=settings.dropout,
-            batch_norm=settings.batch_norm,
-        )
+        return settings.towers(problem, settings.dim)
 
     def fit(
         self,
@@ -139,24 +122,22 @@ class Aadml(EpochChosen):
             DataError: If there are no two classes to tell apart, or training diverges.
         """
         require_classes(train, "anchor-aware metric learning")
-        networks = networks_of(towers, train, standardize=settings.standardize)
         proxies = proxies_of(settings, train.modalities)
-        batches = settings.batches(train, context.seed)
 
-        def loss(features: Features, batch: Batch) -> dict[str, Tensor]:
-            embedded = {m: networks[m](rows) for m, rows in features.items()}
+        def losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
+            embedded = {m: unit_norm(rows) for m, rows in outputs.items()}
             return {"loss": proxied(embedded, proxies, batch, settings)}
 
-        fitting = NetworkFit(
+        return train_networks(
             towers,
-            modules_of(towers, proxies=proxies),
             train,
             validation,
+            settings,
             context,
-            settings.score_every,
+            losses,
+            standardize=settings.standardize,
+            proxies=proxies,
         )
-        fitting.run(batches, loss, settings.optimization(len(batches)))
-        return fitting.finish()
 
 
 def proxies_of(settings: AadmlSettings, modalities: tuple[Modality, ...]) -> nn.ModuleDict:

@@ -150,9 +150,7 @@ class Acmr(EpochChosen):
         Raises:
             DataError: If no pair is labeled or training diverges.
         """
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
-        train = train.with_drawn_pairs(context.seed)
+        train = context.paired(train)
         if not any((labels != UNLABELED).any() for labels in train.labels.values()):
             raise DataError("adversarial cross-modal retrieval needs labels, found none")
         model = AcmrModel(towers, len(train.classes), settings)

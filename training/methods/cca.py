@@ -79,8 +79,7 @@ class Cca(ClosedForm):
             context.note(
                 f"k={settings.k} is more than the features have: {components} kept"
             )
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
+        train = context.paired(train)
         features = linear.standardize(
             towers, train, divide=settings.standardize, context=context
         )

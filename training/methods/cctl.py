@@ -14,44 +14,31 @@ from training.batches.class_masks import class_masks, require_classes
 from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import TrainingData
-from training.fitting.network_fit import Features, NetworkFit, NetworkSettings, networks_of
+from training.fitting.mlp_fit import MlpSettings
+from training.fitting.network_fit import train_networks
 from training.losses.cross_triplets import cross_triplets
 from training.losses.label import label_loss
 from training.losses.triplet import STRATEGIES
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.towers.networks import mlp_towers, modules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CctlSettings(NetworkSettings):
+class CctlSettings(MlpSettings):
     """Settings of the complete cross-triplet loss.
 
     Attributes:
-        hidden: Width of hidden layers.
-        layers: Number of hidden layers.
-        dropout: Share of hidden units dropped in training.
-        batch_norm: Whether hidden layers are normalised.
-        standardize: Whether features are centred and divided by their deviation.
         margin: By how much a negative is farther than a positive, in cosine distance.
         strategy: Which triplets of a batch count.
         triplets: Weight of the triplets beside the label loss.
     """
 
-    hidden: int = 128
-    layers: int = 2
-    dropout: float = 0.3
-    batch_norm: bool = True
-    standardize: bool = True
     margin: float = 0.5
     strategy: str = "batch_all"
     triplets: float = 1.0
 
     def __post_init__(self) -> None:
-        NetworkSettings.__post_init__(self)
-        check_range("hidden", self.hidden, 1, 65536)
-        check_range("layers", self.layers, 0, 16)
-        check_range("dropout", self.dropout, 0, 0.95)
+        MlpSettings.__post_init__(self)
         check_range("margin", self.margin, 0, 100)
         check_choice("strategy", self.strategy, STRATEGIES)
         check_range("triplets", self.triplets, 0, 1e6)
@@ -105,12 +92,7 @@ class Cctl(EpochChosen):
 
     def build(self, settings: CctlSettings, problem: Problem) -> Towers:
         """Return one network per modality, with an output per class."""
-        return mlp_towers(
-            problem.dims,
-            [*[settings.hidden] * settings.layers, problem.classes],
-            dropout=settings.dropout,
-            batch_norm=settings.batch_norm,
-        )
+        return settings.towers(problem, problem.classes)
 
     def fit(
         self,
@@ -126,18 +108,15 @@ class Cctl(EpochChosen):
             DataError: If there are no two classes to tell apart, or training diverges.
         """
         require_classes(train, "CCTL")
-        networks = networks_of(towers, train, standardize=settings.standardize)
-        batches = settings.batches(train, context.seed)
-
-        def loss(features: Features, batch: Batch) -> dict[str, Tensor]:
-            predicted = {m: networks[m].outputs(rows) for m, rows in features.items()}
-            return losses(predicted, batch, settings)
-
-        fitting = NetworkFit(
-            towers, modules_of(towers), train, validation, context, settings.score_every
+        return train_networks(
+            towers,
+            train,
+            validation,
+            settings,
+            context,
+            lambda predicted, batch: losses(predicted, batch, settings),
+            standardize=settings.standardize,
         )
-        fitting.run(batches, loss, settings.optimization(len(batches)))
-        return fitting.finish()
 
 
 def losses(

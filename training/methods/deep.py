@@ -79,9 +79,7 @@ def fit(
         DataError: If class pairs are asked for and there are none, if there are fewer
             than two pairs, or if training diverges.
     """
-    if train.pairs is None:
-        context.note("no pairs in the data: same-class pairs drawn")
-    paired = train.with_drawn_pairs(context.seed)
+    paired = context.paired(train)
     if pair_set.share < 1:
         check_shared_class(paired)
     prepared = prepare(towers, paired, context, divide=settings.standardize)

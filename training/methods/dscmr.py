@@ -16,12 +16,12 @@ from training.batches.sampling import Batch
 from training.config import check_range
 from training.data import TrainingData
 from training.fitting.dual_encoder import partners
-from training.fitting.network_fit import Features, NetworkFit, NetworkSettings, networks_of
+from training.fitting.network_fit import NetworkSettings, train_networks
 from training.losses.label import label_loss, pair_likelihood
 from training.losses.pair_distance import pair_distance
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.towers.networks import NetworkTower, mlp, modules_of
+from training.towers.networks import NetworkTower, mlp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,27 +133,18 @@ class Dscmr(EpochChosen):
             DataError: If there are no two classes to tell apart, or training diverges.
         """
         require_classes(train, "DSCMR")
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
-        train = train.with_drawn_pairs(context.seed)
-        networks = networks_of(towers, train, standardize=settings.standardize)
+        train = context.paired(train)
         head = nn.Linear(settings.dim, len(train.classes))
-        batches = settings.batches(train, context.seed)
-
-        def loss(features: Features, batch: Batch) -> dict[str, Tensor]:
-            embedded = {m: networks[m].outputs(rows) for m, rows in features.items()}
-            return losses(embedded, head, batch, settings)
-
-        fitting = NetworkFit(
+        return train_networks(
             towers,
-            modules_of(towers, head=head),
             train,
             validation,
+            settings,
             context,
-            settings.score_every,
+            lambda embedded, batch: losses(embedded, head, batch, settings),
+            standardize=settings.standardize,
+            head=head,
         )
-        fitting.run(batches, loss, settings.optimization(len(batches)))
-        return fitting.finish()
 
 
 def losses(

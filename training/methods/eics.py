@@ -208,8 +208,7 @@ class Eics(EpochChosen):
             DataError: If nothing is labeled, if there are fewer than two pairs, or if
                 training diverges.
         """
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
+        train = context.paired(train)
         for modality, labels in train.labels.items():
             if not (labels != UNLABELED).any():
                 raise DataError(f"{modality}: label regression needs labeled items")

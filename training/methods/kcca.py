@@ -65,8 +65,7 @@ class KernelCca(ClosedForm):
         Raises:
             DataError: If there are fewer items than components.
         """
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
+        train = context.paired(train)
         pair_set = PairSet(sigma=1.0, seed=context.seed)
         kernel.fit(
             towers,

@@ -107,6 +107,12 @@ class FitContext:
         value: Value = self.memory[key]
         return value
 
+    def paired(self, train: TrainingData) -> TrainingData:
+        """Return data with pairs: its own or, which is noted, drawn within classes."""
+        if train.pairs is None:
+            self.note("no pairs in the data: same-class pairs drawn")
+        return train.with_drawn_pairs(self.seed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:

@@ -11,7 +11,7 @@ from torch import Tensor
 from training.batches.class_masks import require_classes
 from training.batches.sampling import Batch
 from training.data import TrainingData
-from training.fitting.network_fit import Features, NetworkFit, networks_of
+from training.fitting.network_fit import Outputs, train_networks
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.methods.triplet_networks import (
@@ -23,7 +23,7 @@ from training.methods.triplet_networks import (
     network,
     note_batches,
 )
-from training.towers.networks import NetworkTower, modules_of
+from training.towers.networks import NetworkTower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,19 +114,22 @@ class Tnn(EpochChosen):
         """
         directions = directions_of(settings.anchor, train.modalities)
         require_classes(train, "a triplet network")
-        networks = networks_of(towers, train, standardize=settings.standardize)
         batches = settings.batches(train, context.seed, settings.batch_count or None)
         note_batches(settings, len(batches), context)
 
-        def loss(features: Features, batch: Batch) -> dict[str, Tensor]:
-            outputs = {m: networks[m].outputs(rows) for m, rows in features.items()}
+        def losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
             return {"loss": across_modalities(outputs, batch, directions, settings)}
 
-        fitting = NetworkFit(
-            towers, modules_of(towers), train, validation, context, settings.score_every
+        return train_networks(
+            towers,
+            train,
+            validation,
+            settings,
+            context,
+            losses,
+            standardize=settings.standardize,
+            batches=batches,
         )
-        fitting.run(batches, loss, settings.optimization(len(batches)))
-        return fitting.finish()
 
     def per_direction(
         self, settings: TnnSettings, problem: Problem

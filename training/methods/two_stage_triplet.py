@@ -15,31 +15,21 @@ from training.batches.class_masks import require_classes
 from training.batches.sampling import Batch
 from training.config import check_choice, check_range
 from training.data import UNLABELED, TrainingData
-from training.fitting.network_fit import (
-    Features,
-    Loss,
-    NetworkFit,
-    NetworkSettings,
-    networks_of,
-)
+from training.fitting.mlp_fit import MlpSettings
+from training.fitting.network_fit import Features, Loss, NetworkFit, networks_of
 from training.losses.synthesis import between_classmates
 from training.losses.triplet import STRATEGIES, triplet_loss
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
-from training.towers.networks import mlp_towers, modules_of
+from training.towers.networks import modules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TwoStageSettings(NetworkSettings):
+class TwoStageSettings(MlpSettings):
     """Settings of two-stage triplet training.
 
     Attributes:
         dim: Embedding size.
-        hidden: Width of hidden layers.
-        layers: Number of hidden layers.
-        dropout: Share of hidden units dropped in training.
-        batch_norm: Whether hidden layers are normalised.
-        standardize: Whether features are centred and divided by their deviation.
         margin: By how much a negative is farther than a positive, in cosine distance.
         first: Which triplets count in the first stage.
         second: Which triplets count in the second.
@@ -49,11 +39,6 @@ class TwoStageSettings(NetworkSettings):
     """
 
     dim: int = 64
-    hidden: int = 128
-    layers: int = 2
-    dropout: float = 0.3
-    batch_norm: bool = True
-    standardize: bool = True
     margin: float = 0.5
     first: str = "semi_hard"
     second: str = "hard"
@@ -62,11 +47,8 @@ class TwoStageSettings(NetworkSettings):
     synthesis: bool = True
 
     def __post_init__(self) -> None:
-        NetworkSettings.__post_init__(self)
+        MlpSettings.__post_init__(self)
         check_range("dim", self.dim, 1, 4096)
-        check_range("hidden", self.hidden, 1, 65536)
-        check_range("layers", self.layers, 0, 16)
-        check_range("dropout", self.dropout, 0, 0.95)
         check_range("margin", self.margin, 0, 100)
         check_choice("first", self.first, STRATEGIES)
         check_choice("second", self.second, STRATEGIES)
@@ -125,12 +107,7 @@ class TwoStageTriplet(EpochChosen):
 
     def build(self, settings: TwoStageSettings, problem: Problem) -> Towers:
         """Return one network per modality."""
-        return mlp_towers(
-            problem.dims,
-            [*[settings.hidden] * settings.layers, settings.dim],
-            dropout=settings.dropout,
-            batch_norm=settings.batch_norm,
-        )
+        return settings.towers(problem, settings.dim)
 
     def fit(
         self,

@@ -108,9 +108,7 @@ class Ucal(EpochChosen):
         Raises:
             DataError: If there are no pairs and none can be drawn, or training diverges.
         """
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
-        train = train.with_drawn_pairs(context.seed)
+        train = context.paired(train)
         model = UcalModel(towers, settings)
         return play(
             model, model.game, model.losses, towers, train, validation, settings, context

@@ -168,9 +168,7 @@ class Ugach(EpochChosen):
         Raises:
             DataError: If there are no pairs and none can be drawn, or training diverges.
         """
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
-        train = train.with_drawn_pairs(context.seed)
+        train = context.paired(train)
         critic = hash_functions(settings, Problem.of(train))
         for side in (towers, critic):
             if settings.standardize:

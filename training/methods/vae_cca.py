@@ -11,17 +11,13 @@ import torch
 from torch import Tensor
 
 from training.batches.class_masks import require_classes
-from training.batches.pair_batches import PairBatches
-from training.batches.prepared import Prepared
 from training.batches.sampling import Batch
 from training.config import check_range
 from training.correlation.pair_sets import PairSet, moments_of
 from training.data import UNLABELED, TrainingData
-from training.fitting.class_centers import ClassCenters
 from training.fitting.loop import train_epochs
 from training.fitting.projected_epochs import ProjectedEpochs
-from training.fitting.standardizing import fit_standardizers
-from training.fitting.variational import VariationalModel, VariationalSettings, encoders
+from training.fitting.variational import VariationalSettings, encoders, parts_of
 from training.losses.correlation import class_correlation_loss, correlation_loss
 from training.methods import linear
 from training.methods.kinds import EpochChosen
@@ -148,29 +144,14 @@ class VaeCca(EpochChosen):
             DataError: If there are no two classes to tell apart, or training diverges.
         """
         require_classes(train, "VAE-CCA")
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
-        train = train.with_drawn_pairs(context.seed)
-        model = VariationalModel(towers, Problem.of(train), settings).to(context.device)
-        centers = ClassCenters(
-            len(train.classes),
-            settings.latent,
-            learned=settings.centers == "learned",
-            device=context.device,
-        )
-        if settings.standardize:
-            fit_standardizers(towers, train)
-        prepared = Prepared(
-            train,
-            {m: torch.from_numpy(x).to(context.device) for m, x in train.features.items()},
-        )
-        rng = np.random.default_rng(context.seed)
-        batches = PairBatches(train, settings.batch, rng, shuffle=settings.shuffle)
+        train = context.paired(train)
+        parts = parts_of(towers, train, settings, context)
+        model, centers, batches = parts.model, parts.centers, parts.batches
         passes = settings.passes(len(batches))
         pair_set = PairSet(sigma=settings.sigma, seed=context.seed)
         keeper = ProjectedEpochs(
             towers,
-            prepared,
+            parts.prepared,
             validation,
             context,
             ridge=settings.ridge,
@@ -179,7 +160,7 @@ class VaeCca(EpochChosen):
 
         def loss(step: Step) -> dict[str, Tensor]:
             batch, everything = step
-            latents = model.latents({m: prepared.rows(m, batch) for m in batch.rows})
+            latents = model.latents({m: parts.prepared.rows(m, batch) for m in batch.rows})
             if not everything:
                 return {"loss": model.autoencoding(latents)}
             terms = model.terms(latents, batch, centers)

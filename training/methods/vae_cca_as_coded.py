@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from training.batches.class_masks import require_classes
-from training.batches.pair_batches import PairBatches
-from training.batches.prepared import Prepared
 from training.batches.sampling import Batch
 from training.data import TrainingData
 from training.fitting.best_epoch import BestEpoch
-from training.fitting.class_centers import ClassCenters
 from training.fitting.loop import train_epochs
-from training.fitting.standardizing import fit_standardizers
-from training.fitting.variational import VariationalModel, VariationalSettings, encoders
+from training.fitting.variational import VariationalSettings, encoders, parts_of
 from training.methods.kinds import EpochChosen
 from training.methods.method import FitContext, MethodCard, Problem, Towers, Training
 from training.towers.networks import NetworkTower
@@ -107,29 +101,13 @@ class VaeCcaAsCoded(EpochChosen):
             DataError: If there are no two classes to tell apart, or training diverges.
         """
         require_classes(train, "VAE-CCA")
-        if train.pairs is None:
-            context.note("no pairs in the data: same-class pairs drawn")
-        train = train.with_drawn_pairs(context.seed)
-        model = VariationalModel(towers, Problem.of(train), settings).to(context.device)
-        centers = ClassCenters(
-            len(train.classes),
-            settings.latent,
-            learned=settings.centers == "learned",
-            device=context.device,
-        )
-        if settings.standardize:
-            fit_standardizers(towers, train)
-        prepared = Prepared(
-            train,
-            {m: torch.from_numpy(x).to(context.device) for m, x in train.features.items()},
-        )
-        rng = np.random.default_rng(context.seed)
-        batches = PairBatches(train, settings.batch, rng, shuffle=settings.shuffle)
+        parts = parts_of(towers, context.paired(train), settings, context)
+        model, centers, batches = parts.model, parts.centers, parts.batches
         passes = settings.passes(len(batches))
         keeper = BestEpoch(towers, validation, context.log)
 
         def loss(batch: Batch) -> dict[str, Tensor]:
-            latents = model.latents({m: prepared.rows(m, batch) for m in batch.rows})
+            latents = model.latents({m: parts.prepared.rows(m, batch) for m in batch.rows})
             terms = model.terms(latents, batch, centers)
             return {"loss": model.total(terms), **terms}
 

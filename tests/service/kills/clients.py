@@ -152,14 +152,12 @@ class Client(threading.Thread):
         count = 0
         with httpx.Client(base_url=self._url, timeout=240) as http:
             while not self.stop.is_set():
-                again = step is not None
                 try:
                     if self._names_model and self._model is None:
                         self._model = served_model(http)
                     step = step or self._next(count)
-                    if not again:
-                        with self._lock:
-                            self._history.sent(self._number, step)
+                    with self._lock:  # also of one that was sent before
+                        self._history.sent(self._number, step)
                     reply = send(http, step)
                 except httpx.TransportError:
                     return
