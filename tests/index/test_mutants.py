@@ -70,6 +70,13 @@ MUTANTS = {
         "",
         f"{CHANGE}[switch]",
     ),
+    "a laying that nobody is told of": Mutant(
+        "index/versions/laying.py",
+        "    with laying(directory, wait=True):\n",
+        "    if True:\n",
+        "test_laying.py::"
+        "test_an_opening_leaves_a_draft_that_is_under_way_and_deletes_one_that_is_not",
+    ),
     "exchanged before the last are embedded": Mutant(
         "index/versions/reembedding.py",
         "        if rows:\n            fresh",
