@@ -175,6 +175,12 @@ MUTANTS = {
         "test_compaction.py::"
         "test_what_is_written_during_a_compaction_is_neither_lost_nor_doubled",
     ),
+    "old log rows go in one transaction": Mutant(
+        "index/writing/write_path.py",
+        "now=now, most=TIDIED_AT_ONCE)",
+        "now=now, most=1 << 40)",
+        "test_tidying.py::test_writes_come_between_the_parts_of_a_tidying",
+    ),
     "a lost log is taken for an empty one": Mutant(
         "index/storage/database.py",
         "    check_log_is_there(path)\n",
