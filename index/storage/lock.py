@@ -1,15 +1,18 @@
-"""The lock of a data directory: one writer, or any number of readers."""
+"""The locks of a data directory: one writer or any number of readers, and one layer."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from crossmodal.errors import CollectionError, CollectionLockedError
 
 LOCK = "LOCK"
+LAYING = "LAYING"  # held while a bundle is laid beside, which needs no LOCK
 
 
 class DirectoryLock:
@@ -54,6 +57,26 @@ class DirectoryLock:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+@contextmanager
+def laying(directory: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold what a laying holds, and tell whether it is held.
+
+    Args:
+        directory: The data directory.
+        wait: Whether to wait while another holds it; it is not held otherwise.
+    """
+    handle = _open(directory / LAYING, write=True)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            held = True
+        except BlockingIOError:
+            held = False
+        yield held
+    finally:
+        os.close(handle)
 
 
 def _open(path: Path, *, write: bool) -> int:

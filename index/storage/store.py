@@ -150,16 +150,25 @@ class Store:
         """Return a transaction to write in, for vectors that one bundle made."""
         return Transaction(self._connection, model_id)
 
-    def tidy(self, *, up_to: int, now: float) -> None:
-        """Forget log rows numbered up to ``up_to`` and expired replies; checkpoint.
+    def tidy(self, *, up_to: int, now: float, most: int) -> bool:
+        """Forget some log rows numbered up to ``up_to`` and expired replies; checkpoint.
+
+        Args:
+            up_to: The last number that may be forgotten.
+            now: Unix seconds.
+            most: Rows of each kind that one call forgets, for which writes wait.
+
+        Returns:
+            Whether there may be more.
 
         Raises:
             StorageFullError: If the disk is full; nothing is lost by that.
         """
         with self.transaction("") as transaction:
-            transaction.forget_log(up_to)
-            transaction.forget_replies(now)
+            rows = transaction.forget_log(up_to, most)
+            replies = transaction.forget_replies(now, most)
         self.checkpoint(wait=False)
+        return most in (rows, replies)
 
     def checkpoint(self, *, wait: bool = True) -> None:
         """Move the write-ahead log into the file; only the writer may.

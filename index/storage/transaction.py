@@ -135,9 +135,13 @@ class Transaction:
             (key, reply.request_sha256, _COMMITTED, reply.body, expires),
         )
 
-    def forget_replies(self, now: float) -> None:
-        """Forget the replies that have expired."""
-        self._connection.execute("DELETE FROM idem WHERE expires <= ?", (now,))
+    def forget_replies(self, now: float, most: int) -> int:
+        """Forget up to so many replies that have expired; return how many were."""
+        return self._connection.execute(
+            "DELETE FROM idem WHERE key IN "
+            "(SELECT key FROM idem WHERE expires <= ? LIMIT ?)",
+            (now, most),
+        ).rowcount
 
     def keep_job(self, job: Job) -> None:
         """Store a job, in place of what was known of it."""
@@ -150,9 +154,16 @@ class Transaction:
         """Forget jobs."""
         self._connection.executemany("DELETE FROM jobs WHERE id = ?", [(i,) for i in ids])
 
-    def forget_log(self, up_to: int) -> None:
-        """Drop log rows up to a number; the counter goes on from where it is."""
-        self._connection.execute("DELETE FROM log WHERE seq <= ?", (up_to,))
+    def forget_log(self, up_to: int, most: int) -> int:
+        """Drop the oldest so many log rows up to a number; return how many were dropped.
+
+        The counter goes on from where it is.
+        """
+        return self._connection.execute(
+            "DELETE FROM log WHERE seq IN "
+            "(SELECT seq FROM log WHERE seq <= ? ORDER BY seq LIMIT ?)",
+            (up_to, most),
+        ).rowcount
 
     def rewrite_header(self) -> None:
         """Write the file's first page again as it is."""

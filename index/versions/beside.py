@@ -17,10 +17,12 @@ from crossmodal.bundle import MANIFEST, Bundle
 from crossmodal.durable import sha256_file, sync_directory
 from crossmodal.errors import CollectionError
 from index.storage.exchange import exchange
+from index.storage.lock import laying
 from index.views.manifest import CURRENT, read_manifest
 
 BUNDLE, INDEX = "bundle", "index"
 BESIDE = "beside"
+GONE = f".{BESIDE}-gone"  # what is being removed
 USED = "used"  # there once what lies beside was served, or is about to have been
 
 
@@ -77,8 +79,9 @@ def settle(directory: Path) -> None:
 
     Also delete what an interrupted laying or removal left.
     """
-    for draft in directory.glob(f".{BESIDE}.*"):
-        shutil.rmtree(draft)
+    for gone in directory.glob(f"{GONE}.*"):
+        shutil.rmtree(gone)
+    _delete_drafts(directory)
     beside = directory / BESIDE / INDEX
     if not beside.is_dir():
         return
@@ -87,13 +90,22 @@ def settle(directory: Path) -> None:
         exchange(directory / INDEX, beside)
 
 
+def _delete_drafts(directory: Path) -> None:
+    """Delete drafts, unless one may be under way in a process without LOCK."""
+    if any(directory.glob(f".{BESIDE}.*")):
+        with laying(directory, wait=False) as alone:
+            if alone:
+                for draft in directory.glob(f".{BESIDE}.*"):
+                    shutil.rmtree(draft)
+
+
 def remove_beside(
     directory: Path, reached: Callable[[str], None] = lambda point: None
 ) -> None:
     """Remove the bundle and the index files beside; nothing happens without any."""
     beside = directory / BESIDE
     if beside.is_dir():
-        gone = directory / f".{BESIDE}.{os.getpid()}"
+        gone = directory / f"{GONE}.{os.getpid()}"
         beside.rename(gone)
         sync_directory(directory)
         reached("beside put away")

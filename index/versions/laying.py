@@ -12,6 +12,7 @@ from crossmodal.durable import sync_directory
 from crossmodal.errors import CollectionError, ModelMismatchError
 from index.build import copy_bundle
 from index.storage.database import DATABASE
+from index.storage.lock import laying
 from index.versions.beside import BESIDE, BUNDLE, INDEX, open_beside
 
 
@@ -22,8 +23,8 @@ def lay_beside(
 ) -> Bundle:
     """Copy a bundle beside the one in use, whole or not at all, and return the copy.
 
-    A service that holds the directory is not disturbed. If the bundle lies there
-    already, nothing happens.
+    A service that holds the directory is not disturbed, and one that starts meanwhile
+    leaves the draft alone. If the bundle lies there already, nothing happens.
 
     Args:
         directory: The data directory.
@@ -40,14 +41,20 @@ def lay_beside(
     bundle = Bundle.open(bundle_dir)
     if bundle.model_id == Bundle.open(directory / BUNDLE).model_id:
         raise ModelMismatchError("the data directory serves this bundle already")
-    there = open_beside(directory)
-    if there is not None:
-        if there.model_id != bundle.model_id:
-            raise ModelMismatchError(
-                f"{directory} has another bundle beside the one in use; remove it with "
-                "python -m index discard"
-            )
-        return there
+    with laying(directory, wait=True):
+        there = open_beside(directory)
+        if there is not None:
+            if there.model_id != bundle.model_id:
+                raise ModelMismatchError(
+                    f"{directory} has another bundle beside the one in use; remove it with "
+                    "python -m index discard"
+                )
+            return there
+        _lay(directory, bundle, reached)
+    return Bundle.open(directory / BESIDE / BUNDLE)
+
+
+def _lay(directory: Path, bundle: Bundle, reached: Callable[[str], None]) -> None:
     work = Path(tempfile.mkdtemp(prefix=f".{BESIDE}.", dir=directory))
     try:
         copy_bundle(bundle, work / BUNDLE)
@@ -61,4 +68,3 @@ def lay_beside(
         shutil.rmtree(work, ignore_errors=True)
     reached("beside laid")
     sync_directory(directory)
-    return Bundle.open(directory / BESIDE / BUNDLE)

@@ -31,6 +31,7 @@ from index.writing.operations import Delete, Idempotency, Operation, Put, Receip
 from index.writing.writer import Writer
 
 RESERVE_BYTES = 256 << 20
+TIDIED_AT_ONCE = 2000  # log rows and replies per transaction, for which writes wait
 INDEX = "index"
 _log = logging.getLogger(__name__)
 
@@ -279,9 +280,18 @@ class WritePath:
         if self.degraded is not None:
             _log.warning("index rebuilt from the store")
             self.degraded = None
-        kept = oldest_kept(index)
-        self._writer.run(lambda: self._store.tidy(up_to=kept, now=time.time()))
+        self._tidy(oldest_kept(index))
         return manifest
+
+    def _tidy(self, up_to: int) -> None:
+        """Forget what is old, in parts that writes come between; the next may go on."""
+        now = time.time()
+
+        def part() -> bool:
+            return self._store.tidy(up_to=up_to, now=now, most=TIDIED_AT_ONCE)
+
+        while self._writer.run(part) and not self._compactor.stopped:
+            pass
 
     def _has_spare(self) -> bool:
         return shutil.disk_usage(self._directory).free >= self._settings.reserve_bytes

@@ -21,6 +21,7 @@ from index.collection import Collection
 from index.jobs.queue import Jobs
 from index.jobs.task import Task
 from index.storage.job import Job, JobState
+from index.storage.lock import LAYING
 from index.storage.new_items import NewItem, NewVector
 from index.verify import verify
 from index.versions.beside import BESIDE, open_beside, settle
@@ -272,7 +273,7 @@ def test_a_cancelled_job_leaves_no_trace(data: Path, bundles: list[Path]) -> Non
         groups = vectors_by_model(service.collection)
         assert set(groups) == {service.collection.bundle.model_id}
     assert known(data) == before
-    assert {p.name for p in data.iterdir()} == {*files, "orders"}
+    assert {p.name for p in data.iterdir()} == {*files, "orders", LAYING}
     with Service(data) as service:
         failed = service.do(REEMBED)
         assert "no bundle lies beside" in str(failed.error)

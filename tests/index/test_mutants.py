@@ -70,6 +70,13 @@ MUTANTS = {
         "",
         f"{CHANGE}[switch]",
     ),
+    "a laying that nobody is told of": Mutant(
+        "index/versions/laying.py",
+        "    with laying(directory, wait=True):\n",
+        "    if True:\n",
+        "test_laying.py::"
+        "test_an_opening_leaves_a_draft_that_is_under_way_and_deletes_one_that_is_not",
+    ),
     "exchanged before the last are embedded": Mutant(
         "index/versions/reembedding.py",
         "        if rows:\n            fresh",
@@ -167,6 +174,12 @@ MUTANTS = {
         "self._since.update({})",
         "test_compaction.py::"
         "test_what_is_written_during_a_compaction_is_neither_lost_nor_doubled",
+    ),
+    "old log rows go in one transaction": Mutant(
+        "index/writing/write_path.py",
+        "now=now, most=TIDIED_AT_ONCE)",
+        "now=now, most=1 << 40)",
+        "test_tidying.py::test_writes_come_between_the_parts_of_a_tidying",
     ),
     "a lost log is taken for an empty one": Mutant(
         "index/storage/database.py",

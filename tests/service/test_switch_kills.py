@@ -162,7 +162,7 @@ class SwitchRounds(Rounds):
             wrong.append(f"{served} is served, {beside} lies beside")
         if Bundle.open(self._data / "bundle").model_id != served:
             wrong.append("another bundle is served than is in its place")
-        if list(self._data.glob(".beside.*")):
+        if list(self._data.glob(".beside*")):
             wrong.append("a draft of a bundle is left")
         url, embed = self.service.url, self._embedder.embed
         more, found = examine(url, self.history, self._base, embed)

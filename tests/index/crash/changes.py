@@ -146,7 +146,7 @@ def unsound(collection: Collection, world: World) -> Iterator[str]:
             yield "a stored vector is not what its model makes"
     if collection.degraded is not None or list((directory / "index").glob("*.bad*")):
         yield f"the index files did not survive: {collection.degraded}"
-    if list((directory / "staging").iterdir()) or list(directory.glob(".beside.*")):
+    if list((directory / "staging").iterdir()) or list(directory.glob(".beside*")):
         yield "a draft is left"
     kept = {path.name for path in (directory / "media").glob("*/*/*")}
     if kept != {item.media_sha256 for item in view.items.values()}:
