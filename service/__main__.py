@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from crossmodal.errors import CrossmodalError
+from crossmodal.memory import keep_little
 from service.access.keys import Role, new_key
-from service.memory import keep_little
 from service.settings import read_settings, unknown_variables
 from service.threads import take_short_turns, use_one_thread_per_call
 

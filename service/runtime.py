@@ -13,6 +13,7 @@ from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, CrossmodalError, ModelMismatchError
 from crossmodal.media.decoder import Decoder
 from crossmodal.media.limits import MediaLimits
+from crossmodal.memory import give_back
 from index.collection import Collection
 from index.jobs.queue import Jobs
 from index.views.view import View
@@ -21,7 +22,6 @@ from index.writing.compaction import CompactionPolicy
 from service.access.rates import Rates
 from service.gauges import Gauges
 from service.http.admission import Lane
-from service.memory import give_back
 from service.problems import DETAILS, ProblemError
 from service.searching.gathering import Gathering
 from service.searching.presentation import MediaFields

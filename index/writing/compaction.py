@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossmodal.errors import CollectionError, ConfigError
+from crossmodal.memory import give_back
 from crossmodal.modality import Modality
 from index.galleries.bases import make_galleries
 from index.galleries.kinds import BaseSettings
@@ -117,6 +118,7 @@ class Compactor:
                 _log.warning("compaction failed: %s", error)
                 done.set_exception(error)
             else:
+                give_back()  # the files before, and what making new ones took
                 done.set_result(manifest)
 
 

@@ -50,6 +50,19 @@ def shape(collection: Collection) -> dict[str, list[int]]:
     return {m: [len(shelf.gallery) for shelf in shelves[m]] for m in shelves}
 
 
+def test_memory_is_given_back_once_nothing_stands_on_the_files_before(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Collection.open(data, write=True) as collection:
+        write(collection, *(put(f"n{n}") for n in range(9)))
+        shapes: list[dict[str, list[int]]] = []
+        monkeypatch.setattr(
+            "index.writing.compaction.give_back", lambda: shapes.append(shape(collection))
+        )
+        collection.compact()
+        assert shapes == [shape(collection)] == [{AUDIO: [49], VISUAL: [49]}]
+
+
 def test_compaction_changes_no_answer_and_leaves_nothing_but_a_base(data: Path) -> None:
     with Collection.open(data, write=True) as collection:
         write(collection, *(put(f"n{n}") for n in range(9)), put("solo", AUDIO))

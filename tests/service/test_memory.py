@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 MIB = 2**20
 RESIDENT = """
 import sys
-from service import memory
+from crossmodal import memory
 
 def resident():
     with open("/proc/self/statm") as file:

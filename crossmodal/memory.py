@@ -1,7 +1,8 @@
 """Memory: what was freed goes back to the system, so that a peak does not stay for good.
 
 glibc keeps what was freed for what may come: up to 64 MB once large blocks were freed, in
-an arena per thread. A service needs most while it opens a collection, and never again.
+an arena per thread. A service needs most while it opens a collection, and while it makes
+index files anew.
 """
 
 from __future__ import annotations
