@@ -1,8 +1,8 @@
 """Run every benchmark in a process of its own; table on stdout, JSON under var/bench.
 
-``kernel_accuracy``, ``kinds`` and ``large_evaluation`` take minutes, ``methods`` up to half
-an hour and its own options, as does ``load``: they run only where they are named.
-``results`` and
+Without a name all those run that take a minute. ``kernel_accuracy``, ``kinds`` and
+``large_evaluation`` take minutes; ``methods``, up to half an hour, ``load`` and
+``training_folds`` have options of their own: they run where they are named. ``results`` and
 ``figures`` put into the documentation what comparisons and benchmarks found.
 """
 
@@ -18,13 +18,17 @@ from rich.table import Table
 from crossmodal.machine import machine
 
 BENCHMARKS = ("capacity", "evaluation", "uploads", "writes")
-WITH_OPTIONS = ("figures", "load", "methods", "results")
+WITH_OPTIONS = ("figures", "load", "methods", "results", "training_folds")
 NAMED = ("kernel_accuracy", "kinds", "large_evaluation")
 OUT = Path("var/bench")
 
 
 def main() -> None:
     """Run all benchmarks, or those named on the command line."""
+    if sys.argv[1:2] in (["-h"], ["--help"]):
+        every = (*BENCHMARKS, *NAMED, *WITH_OPTIONS)
+        print(f"python -m benchmarks [NAME ...]\n\n{__doc__}\nNames: {', '.join(every)}")
+        return
     if sys.argv[1:2] and sys.argv[1] in WITH_OPTIONS:
         command = [sys.executable, "-m", f"benchmarks.{sys.argv[1]}", *sys.argv[2:]]
         sys.exit(subprocess.call(command))

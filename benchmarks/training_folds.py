@@ -1,6 +1,6 @@
 """Methods on folds of a training split: what an idea may be judged by.
 
-``python -m benchmarks.training_folds FILE --methods a,b`` drops the test rows, deals the
+``python -m benchmarks training_folds FILE --methods a,b`` drops the test rows, deals the
 others into folds that keep groups and pairs whole, and compares. The test split stays out,
 so that trying ideas does not wear it off.
 """
@@ -42,7 +42,7 @@ def without_test(data: FeaturesFile) -> FeaturesFile:
 
 def main(arguments: Sequence[str]) -> None:
     """Compare the methods on the folds and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training_folds")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks training_folds")
     parser.add_argument("data", type=Path, help="features file")
     parser.add_argument("--methods", default="earshot,posterior_product")
     parser.add_argument("--folds", type=int, default=5)
