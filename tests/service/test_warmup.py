@@ -11,6 +11,8 @@ import pytest
 
 from crossmodal.errors import CollectionError
 from crossmodal.modality import Modality
+from index.views.by_id import ItemsById
+from index.views.item_map import ItemMap
 from service.watching.warmup import warm_up
 
 
@@ -43,6 +45,8 @@ def test_an_empty_gallery_has_nothing_to_check(collection: Any, decoder: Any) ->
     view = collection.view
     empty = SimpleNamespace(
         bundle=collection.bundle,
-        view=dataclasses.replace(view, items={}, shelves={m: [] for m in view.shelves}),
+        view=dataclasses.replace(
+            view, items=ItemMap(ItemsById()), shelves={m: [] for m in view.shelves}
+        ),
     )
     assert warm_up(empty, decoder) == []
