@@ -2,7 +2,7 @@
 
 ``python -m benchmarks figures`` writes each between its two marks, so that no figure in
 them is typed in. What `load`, `capacity` and `kinds` leave under ``var/bench`` is put
-there by hand: ``load.json``, ``load_hour.json``, ``capacity.json`` and ``kinds.json``.
+there by hand: ``load.json``, ``load_mixed.json``, ``capacity.json`` and ``kinds.json``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def pages(root: Path) -> dict[Path, str]:
 
 def load() -> str:
     """Return what the service bears, and what it is held to."""
-    run, hour = _result("load"), _result("load_hour")
+    run, mixed = _result("load"), _result("load_mixed")["parts"]["mixed"]
+    minutes = mixed["searches, writes, uploads"]["minutes"]
     found = run["parts"]["search"]["service, JSON"]
     peaks = [found["peaks"][str(n)]["requests_per_s"] for n in run["scale"]["connections"]]
     connections = _list(run["scale"]["connections"])
@@ -53,7 +54,7 @@ def load() -> str:
             (f"searches per second, {connections} connections", _list(peaks), ""),
             *_bars("", run["parts"]["search"]),
             *_bars("four times the peak: ", run["parts"]["overload"]),
-            *_bars("mixed for an hour: ", hour["parts"]["mixed"]),
+            *_bars(f"mixed for {minutes:g} minutes: ", mixed),
         ),
     )
 

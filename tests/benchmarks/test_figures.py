@@ -40,10 +40,13 @@ def test_a_table_says_what_was_measured_and_what_was_missed(
         },
         "overload": bars("resets", 3, kept=False),
         "peers": {"some_engine": served(7, 9), "took": {"seconds": 3}},
-        "mixed": bars("growth", 5.5, kept=True),
+        "mixed": {
+            "searches, writes, uploads": {"minutes": 22.0},
+            **bars("growth", 5.5, kept=True),
+        },
     }
     result = {"scale": {"connections": [1, 8]}, "parts": parts}
-    for name in ("load", "load_hour"):
+    for name in ("load", "load_mixed"):
         (tmp_path / f"{name}.json").write_text(json.dumps(result))
     monkeypatch.setattr(figures, "RESULTS", tmp_path)
     assert figures.load().splitlines() == [
@@ -52,7 +55,7 @@ def test_a_table_says_what_was_measured_and_what_was_missed(
         "| searches per second, 1 and 8 connections | 10 and 21 |  |",
         "| p50 | 1.26 | <= 2 ms |",
         "| four times the peak: resets | 3 | <= 2 ms: missed |",
-        "| mixed for an hour: growth | 5.5 | <= 2 ms |",
+        "| mixed for 22 minutes: growth | 5.5 | <= 2 ms |",
     ]
     assert figures.peers().splitlines()[2:] == [
         "| the service | 21 | 1.3 | 0.9995 |",
