@@ -69,12 +69,12 @@ class BaseSettings:
         """
         if self.kind != AUTO:
             return (self.kind,)
+        if count <= self.flat_up_to:
+            return (FLAT,)
         memory = self.memory_bytes
         if memory is None:
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         share = memory * count // max(collection, 1)
-        if count <= self.flat_up_to:
-            return (FLAT,)
         graph = count >= self.graph_from and size_bytes(HNSW, count, dim) <= share
         return (IVF, HNSW) if graph else (IVF,)
 

@@ -23,6 +23,12 @@ class Prepared:
     data: TrainingData
     features: Mapping[Modality, Tensor]
 
+    @classmethod
+    def on(cls, device: torch.device, train: TrainingData) -> Prepared:
+        """Put the features of a split onto a device."""
+        features = {m: torch.from_numpy(x).to(device) for m, x in train.features.items()}
+        return cls(train, features)
+
     def rows(self, modality: Modality, batch: Batch) -> Tensor:
         """Return the features of a batch."""
         features = self.features[modality]
@@ -37,7 +43,4 @@ def prepare(
         correlated = cast(CorrelatedTower, tower)
         correlated.standardize.fit(train.features[modality], divide=divide)
         correlated.to(context.device)
-    return Prepared(
-        train,
-        {m: torch.from_numpy(x).to(context.device) for m, x in train.features.items()},
-    )
+    return Prepared.on(context.device, train)

@@ -274,9 +274,6 @@ def parts_of(
     )
     if settings.standardize:
         fit_standardizers(towers, train)
-    features = {
-        m: torch.from_numpy(rows).to(context.device) for m, rows in train.features.items()
-    }
     rng = np.random.default_rng(context.seed)
     batches = PairBatches(train, settings.batch, rng, shuffle=settings.shuffle)
-    return VariationalParts(model, centers, Prepared(train, features), batches)
+    return VariationalParts(model, centers, Prepared.on(context.device, train), batches)
