@@ -1,10 +1,10 @@
 """Media sources: a labelled folder or a manifest read into source items.
 
-A folder holds ``audio/<label>/…``, ``images/<label>/…`` and ``video/<label>/…``. A
-manifest (CSV with a header, or a JSON list of objects) has the columns ``path`` (relative
-to the manifest), ``modality`` (``audio``, ``visual`` or ``audio+visual``), ``label``,
-``split``, and optionally ``id``, ``pair``, ``group``, ``start``, ``end`` in seconds;
-further columns become the item's metadata.
+A folder holds ``audio/<label>/…``, ``images/<label>/…`` and ``video/<label>/…``; of a video
+below ``audio`` only the sound is used. A manifest (CSV with a header, or a JSON list of
+objects) has the columns ``path`` (relative to the manifest), ``modality`` (``audio``,
+``visual`` or ``audio+visual``), ``label``, ``split``, and optionally ``id``, ``pair``,
+``group``, ``start``, ``end`` in seconds; further columns become the item's metadata.
 """
 
 from __future__ import annotations
@@ -26,10 +26,15 @@ AUDIO_FILES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac"}
 PICTURE_FILES = {".jpg", ".jpeg", ".png"}
 VIDEO_FILES = {".mp4", ".webm", ".mkv", ".mov", ".avi", ".ts", ".m4v", ".mpg", ".mpeg"}
 FOLDERS = {
-    "audio": (AUDIO_FILES, "audio"),
+    "audio": (AUDIO_FILES | VIDEO_FILES, "audio"),
     "images": (PICTURE_FILES, "visual"),
     "video": (VIDEO_FILES, "audio+visual"),
 }
+OFFERED = (  # by files of which no more is known
+    (AUDIO_FILES, "audio"),
+    (PICTURE_FILES, "visual"),
+    (VIDEO_FILES, "audio+visual"),
+)
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "modality", "label", "split", "id", "pair", "group", "start", "end")
 
@@ -63,9 +68,14 @@ def read_source(path: Path) -> list[SourceItem]:
 
 def _read_folder(root: Path) -> list[SourceItem]:
     rows = []
+    others = set()
     for folder, (suffixes, modality) in FOLDERS.items():
         for file in sorted((root / folder).glob("*/**/*")):
-            if file.suffix.lower() in suffixes and file.is_file():
+            if not file.is_file():
+                continue
+            if file.suffix.lower() not in suffixes:
+                others.add(file.suffix or file.name)
+            else:
                 relative = file.relative_to(root)
                 rows.append(
                     {
@@ -74,6 +84,11 @@ def _read_folder(root: Path) -> list[SourceItem]:
                         "label": relative.parts[1],
                     }
                 )
+    if others and not rows:
+        raise DataError(
+            f"{root}: no clips below audio, images and video, but files that end in "
+            f"{', '.join(sorted(others))}; a manifest may name files of any ending"
+        )
     if not rows:
         raise DataError(
             f"{root}: expected audio/<label>/…, images/<label>/… or video/<label>/… in it; "
@@ -140,7 +155,7 @@ def _modalities(row: Mapping[str, Any], relative: str) -> list[Modality]:
     if named is not None:
         return [parse_modality(part.strip()) for part in named.split("+")]
     suffix = Path(relative).suffix.lower()
-    for suffixes, modalities in FOLDERS.values():
+    for suffixes, modalities in OFFERED:
         if suffix in suffixes:
             return [parse_modality(part) for part in modalities.split("+")]
     raise DataError(f"modality is empty and the extension {suffix!r} does not tell it")

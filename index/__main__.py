@@ -143,7 +143,8 @@ def add(
             keep_media=media,
             replace=replace,
         )
-        print_added(data, have_done(data, ADD, params, progress=console.progress), output)
+        told = have_done(data, ADD, params, progress=console.progress, waiting=console.note)
+        print_added(data, told, output)
         return
     report = add_to_collection(
         data,
@@ -158,8 +159,9 @@ def add(
         progress=console.progress,
     )
     skipped = [skip._asdict() for skip in report.skipped]
-    told = asdict(report) | {"skipped": skipped, "left_out": len(skipped)}
-    print_added(data, told, output)
+    print_added(
+        data, asdict(report) | {"skipped": skipped, "left_out": len(skipped)}, output
+    )
 
 
 @app.command()

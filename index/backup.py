@@ -21,6 +21,7 @@ from crossmodal.errors import CollectionError, CollectionLockedError
 from index.collection import BUNDLE, MEDIA, STAGING
 from index.storage.database import (
     DATABASE,
+    check_data_directory,
     last_seq,
     open_beside_writer,
     open_database,
@@ -70,8 +71,7 @@ def back_up(directory: Path, out: Path) -> Backup:
     """
     if out.exists():
         raise CollectionError(f"{out} exists already; name a new directory")
-    if not (directory / DATABASE).is_file():
-        raise CollectionError(f"{directory} is no data directory: it has no {DATABASE}")
+    check_data_directory(directory)
     draft = out.with_name(out.name + ".new")
     if draft.exists():
         shutil.rmtree(draft)  # left by a backup that was interrupted

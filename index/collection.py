@@ -15,7 +15,7 @@ from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, UnknownItemError
 from crossmodal.modality import Modality
 from index.galleries.kinds import BaseSettings
-from index.storage.database import DATABASE
+from index.storage.database import DATABASE, check_data_directory
 from index.storage.job import Job
 from index.storage.lock import DirectoryLock
 from index.storage.media import MediaFiles, media_type
@@ -105,11 +105,7 @@ class Collection:
             BundleError: If the bundle is damaged.
             CollectionError: If it is no data directory, or its database is damaged.
         """
-        if not (directory / DATABASE).is_file():
-            raise CollectionError(
-                f"{directory} is no data directory: it has no {DATABASE}; "
-                "python -m index build makes one"
-            )
+        check_data_directory(directory)
         lock = DirectoryLock(directory, write=write)
         store = None
         try:

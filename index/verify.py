@@ -13,7 +13,7 @@ from crossmodal.bundle import Bundle
 from crossmodal.errors import CollectionError, CrossmodalError
 from crossmodal.modality import Modality
 from index.collection import BUNDLE, MEDIA, STAGING, Collection, model_of
-from index.storage.database import DATABASE
+from index.storage.database import DATABASE, check_data_directory
 from index.storage.lock import DirectoryLock
 from index.storage.media import MediaFiles
 from index.storage.store import Store
@@ -45,8 +45,7 @@ def verify(directory: Path, *, seed: int = 0) -> list[Check]:
         CollectionLockedError: If another process writes to it.
         CollectionError: If it is no data directory.
     """
-    if not (directory / DATABASE).is_file():
-        raise CollectionError(f"{directory} is no data directory: it has no {DATABASE}")
+    check_data_directory(directory)
     lock = DirectoryLock(directory, write=False)
     try:
         checks = list(_files(directory))

@@ -44,6 +44,7 @@ def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     try:
         settings = read_settings(data=data, host=host, port=port)
         settings.check_host()
+        settings.data_directory()  # before anything is loaded
     except CrossmodalError as error:
         typer.echo(f"cannot serve: {error}", err=True)
         raise typer.Exit(1) from None

@@ -32,7 +32,7 @@ class Kind(NamedTuple):
 STATUS: Mapping[str, Kind] = {
     "malformed-request": Kind(400, "The request is malformed"),
     "unauthenticated": Kind(401, "A valid key is required"),
-    "forbidden": Kind(403, "The key does not allow this"),
+    "forbidden": Kind(403, "This is not allowed"),
     "not-found": Kind(404, "There is no such thing here"),
     "method-not-allowed": Kind(405, "The method is not allowed here"),
     "request-timeout": Kind(408, "The request came too slowly"),

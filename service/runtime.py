@@ -213,10 +213,8 @@ class Runtime:
             await asyncio.gather(warming, return_exceptions=True)
 
     def _open_collection(self) -> Collection:
-        if self.settings.data is None:
-            raise CollectionError("no data directory; set EARSHOT_DATA or pass --data")
         return Collection.open(
-            self.settings.data,
+            self.settings.data_directory(),
             write=not self.settings.read_only,
             policy=CompactionPolicy(
                 tail=self.settings.compaction_tail, bases=self.settings.bases

@@ -12,8 +12,9 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings as FromEnvironment
 from pydantic_settings import SettingsConfigDict
 
-from crossmodal.errors import ConfigError
+from crossmodal.errors import CollectionError, ConfigError
 from index.galleries.kinds import AUTO, KINDS, BaseSettings
+from index.storage.database import check_data_directory
 from service.access.addresses import Network, is_loopback, parse_networks
 from service.access.keys import Key, parse_keys
 from service.access.origins import parse_origins
@@ -135,6 +136,17 @@ class Settings(FromEnvironment):
     def upload_places(self) -> int:
         """How many uploads may be under way at once; more are told to come back."""
         return 4 * self.worker_count
+
+    def data_directory(self) -> Path:
+        """Return the data directory, which holds a database in whatever state.
+
+        Raises:
+            CollectionError: If none is named, or it is none.
+        """
+        if self.data is None:
+            raise CollectionError("no data directory; set EARSHOT_DATA or pass --data")
+        check_data_directory(self.data)
+        return self.data
 
     def check_host(self) -> None:
         """Check that without keys only this machine can reach the service.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from index.storage.store import Store
 from index.versions.here import shown
 
 TAKEN_WITHIN_S = 60.0
+PROMPT_S = 2.0  # a service looks more often than that
 _LOOK_S = 0.2
 
 
@@ -25,6 +26,7 @@ def have_done(
     params: Mapping[str, Any],
     *,
     progress: Progress = silent,
+    waiting: Callable[[str], None] = lambda reason: None,
     taken_within_s: float = TAKEN_WITHIN_S,
 ) -> Mapping[str, Any]:
     """Have the process that serves a directory do a job, and return what it came to.
@@ -36,6 +38,7 @@ def have_done(
         kind: What is to be done.
         params: What the work is told.
         progress: Shows how far it is.
+        waiting: Told, once, if nobody takes the order up at once.
         taken_within_s: How long to wait until somebody takes the order up.
 
     Raises:
@@ -43,9 +46,17 @@ def have_done(
         CollectionError: If the job fails or is cancelled, with the reason.
     """
     order_id = place_order(directory, kind, params)
-    deadline = time.monotonic() + taken_within_s
+    placed = time.monotonic()
+    told = False
     while (job := _find(directory, order_id)) is None:
-        if time.monotonic() > deadline and withdraw_order(directory, order_id):
+        waited_s = time.monotonic() - placed
+        if waited_s > PROMPT_S and not told:
+            waiting(
+                f"waiting for a service that writes to {directory}, "
+                f"{taken_within_s:.0f} s at most"
+            )
+            told = True
+        if waited_s > taken_within_s and withdraw_order(directory, order_id):
             raise CollectionLockedError(
                 f"no service that writes to {directory} took the order up; is it running, "
                 "and not read-only? Without --served this command does the work itself"

@@ -20,7 +20,12 @@ from index.collection import STAGING
 from index.recovery.contents import Contents, read_contents
 from index.recovery.pages import Content, Pages
 from index.recovery.whole import Bases, Salvage, whole_items
-from index.storage.database import DATABASE, create_database, open_database
+from index.storage.database import (
+    DATABASE,
+    check_data_directory,
+    create_database,
+    open_database,
+)
 from index.storage.lock import DirectoryLock
 from index.storage.new_items import VECTOR_TYPE
 from index.storage.store import Store
@@ -61,7 +66,7 @@ class Recovery:
     aside: str
 
 
-def recover(directory: Path) -> Recovery:
+def recover(directory: Path) -> Recovery | None:
     """Put what can be read of a damaged database in its place, and keep it aside.
 
     Items are recovered whole or not at all, and with their numbers, so that index files
@@ -70,17 +75,20 @@ def recover(directory: Path) -> Recovery:
     Args:
         directory: The data directory.
 
+    Returns:
+        What was recovered; None if the database is not damaged, and nothing was done.
+
     Raises:
         CollectionLockedError: If another process holds it.
-        CollectionError: If the database is missing, undamaged or of another format, or
-            nothing can be read.
+        CollectionError: If the database is missing or of another format, or nothing can
+            be read.
     """
+    check_data_directory(directory)
     database = directory / DATABASE
-    if not database.is_file():
-        raise CollectionError(f"{directory} is no data directory: it has no {DATABASE}")
     lock = DirectoryLock(directory, write=True)
     try:
-        _check_damaged(database)
+        if not _damaged(database):
+            return None
         if not (directory / RECOVERED).is_file():
             _rebuild(directory)
         return _put_in_place(directory)
@@ -88,15 +96,13 @@ def recover(directory: Path) -> Recovery:
         lock.release()
 
 
-def _check_damaged(database: Path) -> None:
+def _damaged(database: Path) -> bool:
     try:
         store = Store.open(database, write=False)
     except DamagedDatabaseError:
-        return
+        return True
     with closing(store):
-        if store.integrity_problems() or store.damaged_vectors():
-            return
-    raise CollectionError(f"{database.name} is not damaged: there is nothing to recover")
+        return bool(store.integrity_problems() or store.damaged_vectors())
 
 
 def _rebuild(directory: Path) -> None:

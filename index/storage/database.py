@@ -66,6 +66,19 @@ PRAGMA user_version = {FORMAT};
 """
 
 
+def check_data_directory(directory: Path) -> None:
+    """Check that a directory holds a database, in whatever state.
+
+    Raises:
+        CollectionError: If it is no data directory.
+    """
+    if not (directory / DATABASE).is_file():
+        raise CollectionError(
+            f"{directory} is no data directory: it has no {DATABASE}; "
+            "python -m index build makes one"
+        )
+
+
 def create_database(path: Path) -> sqlite3.Connection:
     """Create the file with its tables and return the writing connection.
 

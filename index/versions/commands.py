@@ -80,8 +80,11 @@ def discard(
 def _done(
     directory: Path, kind: str, params: Mapping[str, Any], served: bool
 ) -> Mapping[str, Any]:
-    work = have_done if served else do_here
-    return work(directory, kind, params, progress=console.progress)
+    if not served:
+        return do_here(directory, kind, params, progress=console.progress)
+    return have_done(
+        directory, kind, params, progress=console.progress, waiting=console.note
+    )
 
 
 def _print(directory: Path, told: Mapping[str, Any], text: str, output: Format) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from crossmodal.bundle import Bundle
 from crossmodal.durable import sync_directory
-from crossmodal.errors import CollectionError, ModelMismatchError
+from crossmodal.errors import ModelMismatchError
 from index.build import copy_bundle
-from index.storage.database import DATABASE
+from index.storage.database import check_data_directory
 from index.storage.lock import laying
 from index.versions.beside import BESIDE, BUNDLE, INDEX, open_beside
 
@@ -36,8 +36,7 @@ def lay_beside(
         BundleError: If a bundle is damaged.
         CollectionError: If it is no data directory.
     """
-    if not (directory / DATABASE).is_file():
-        raise CollectionError(f"{directory} is no data directory: it has no {DATABASE}")
+    check_data_directory(directory)
     bundle = Bundle.open(bundle_dir)
     if bundle.model_id == Bundle.open(directory / BUNDLE).model_id:
         raise ModelMismatchError("the data directory serves this bundle already")

@@ -72,6 +72,9 @@ def recover_data(directory: Path) -> Iterator[Finding]:
     except CrossmodalError as error:
         yield Finding(Level.PROBLEM, f"nothing was recovered: {error}", "see below")
         return
+    if done is None:
+        yield Finding(Level.OK, "the database is not damaged: there is nothing to recover")
+        return
     more = f", {done.from_bases} of these from index files" if done.from_bases else ""
     yield Finding(
         Level.OK, f"{done.items} items with {done.vectors} vectors were recovered{more}"

@@ -17,13 +17,18 @@ def test_labelled_folder_gives_an_item_per_file(tmp_path: Path) -> None:
     for name in (
         "audio/cat/one.wav",
         "images/cat/one.jpg",
+        "audio/cat/heard.mp4",
         "video/dog/deep/two.mp4",
         "video/dog/notes.txt",
     ):
         touch(tmp_path / name)
     items = {item.id: item for item in read_source(tmp_path)}
-    assert set(items) == {"audio_cat_one", "images_cat_one", "video_dog_deep_two"}
+    assert set(items) == {
+        *("audio_cat_one", "audio_cat_heard"),
+        *("images_cat_one", "video_dog_deep_two"),
+    }
     assert set(items["audio_cat_one"].media) == {Modality.AUDIO}
+    assert set(items["audio_cat_heard"].media) == {Modality.AUDIO}
     assert set(items["images_cat_one"].media) == {Modality.VISUAL}
     video = items["video_dog_deep_two"]
     assert video.label == "dog"
@@ -90,6 +95,9 @@ def test_bad_manifest_is_refused_by_row_and_field(
 def test_missing_or_empty_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         read_source(tmp_path / "nowhere")
+    touch(tmp_path / "other/images/cat/one.webp")
+    with pytest.raises(DataError, match=r"no clips below .*end in \.webp; a manifest"):
+        read_source(tmp_path / "other")
     with pytest.raises(DataError, match="expected audio/<label>"):
         read_source(tmp_path)
     (tmp_path / "m.json").write_text("{}")

@@ -77,8 +77,10 @@ def test_a_job_that_fails_says_why_and_not_where(data: Path, tmp_path: Path) -> 
 
 
 def test_an_order_that_nobody_takes_up_is_withdrawn(data: Path) -> None:
+    said: list[str] = []
     with pytest.raises(CollectionLockedError, match="took the order up"):
-        have_done(data, ADD, {}, taken_within_s=0.0)
+        have_done(data, ADD, {}, waiting=said.append, taken_within_s=2.5)
+    assert said == [f"waiting for a service that writes to {data}, 2 s at most"]
     assert list(read_orders(data)) == []
 
 
