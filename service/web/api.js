@@ -85,6 +85,12 @@ export function searchById(direction, id, params, signal) {
   return post(`/search/${direction}`, { id, ...params }, signal);
 }
 
+/** What the service tells of its HTTP interface, as HTML. */
+export async function getReference() {
+  const response = await send("/docs", { headers: { Accept: "text/html" } });
+  return response.text();
+}
+
 /** The live index judged by the collection's own labels and pairs. */
 export function evaluate(directions, split, signal) {
   return post("/evaluate", { stored: true, curves: true, directions, ...(split ? { split } : {}) }, signal);

@@ -3,6 +3,7 @@
 import { getCollection, onKeyNeeded } from "/web/api.js";
 import { CollectionView } from "/web/collection.js";
 import { EvaluationView } from "/web/evaluation.js";
+import { InterfaceView } from "/web/interface.js";
 import { listenForClips } from "/web/intake.js";
 import { askForKey } from "/web/keydialog.js";
 import { counted } from "/web/modalities.js";
@@ -10,7 +11,7 @@ import { hush } from "/web/player.js";
 import { showProblem } from "/web/problems.js";
 import { SearchView } from "/web/search.js";
 
-const VIEWS = ["search", "collection", "evaluation"];
+const VIEWS = ["search", "collection", "evaluation", "interface"];
 
 const place = (id) => document.getElementById(id);
 
@@ -32,7 +33,12 @@ async function start() {
   tell(collection);
   const view = new SearchView(collection, visit);
   const pick = (item) => view.openItem(item);
-  const views = { search: view, collection: new CollectionView(collection, pick), evaluation: new EvaluationView(collection) };
+  const views = {
+    search: view,
+    collection: new CollectionView(collection, pick),
+    evaluation: new EvaluationView(collection),
+    interface: new InterfaceView(),
+  };
   document.querySelector('nav a[data-view="search"]').addEventListener("click", (event) => {
     event.preventDefault();
     visit(...view.location);
@@ -53,7 +59,7 @@ async function start() {
     hush();
     for (const one of VIEWS) {
       place(one).hidden = one !== current;
-      const link = document.querySelector(`nav a[data-view="${one}"]`);
+      const link = document.querySelector(`a[data-view="${one}"]`);
       if (one === current) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }

@@ -10,11 +10,20 @@ from typing import Any
 
 import numpy as np
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+
+from service.routes.reference import render
 
 LABELS = ("bird", "drum", "rain", "siren", "<b>wave</b>")
 SPLIT_SIZES = {"train": 20, "test": 10}
 ALL_DIRECTIONS = ("audio2visual", "visual2audio", "audio2audio", "visual2visual")
+INTERFACE = {
+    "info": {"title": "Earshot", "version": "1"},
+    "paths": {
+        "/items": {"get": {"summary": "List `items`", "responses": {"200": {}}}},
+        "/evaluate": {"post": {"summary": "Judge", "responses": {"429": {}}}},
+    },
+}
 
 
 @dataclass
@@ -171,6 +180,10 @@ class FakeService:
             return JSONResponse(self.collection())
         if path == "/evaluate":
             return JSONResponse(self.evaluation())
+        if path == "/openapi.json":
+            return JSONResponse(INTERFACE)
+        if path == "/docs":
+            return HTMLResponse(render(INTERFACE))
         if path.startswith("/search/"):
             return JSONResponse(self._search(path.removeprefix("/search/"), asked))
         if path == "/items":
