@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from crossmodal.faults import fault, field_of
 from crossmodal.features import FeaturesFile, ModalityFeatures
 from crossmodal.modality import Modality
@@ -19,7 +21,7 @@ def check_training_file(data: FeaturesFile) -> None:
         DataError: If one of these fails; the message names the field.
     """
     for modality, table in data.modalities.items():
-        check_rows(modality, table.of_split("train"), "train")
+        check_rows(modality, table, "train")
     check_sides(data)
     trained = {
         str(label)
@@ -67,7 +69,7 @@ def check_scored(data: FeaturesFile, split: str) -> None:
         DataError: If it cannot; the message names the field.
     """
     for modality, table in data.modalities.items():
-        check_rows(modality, table.of_split(split), split)
+        check_rows(modality, table, split)
     found = {
         str(label)
         for table in data.modalities.values()
@@ -83,13 +85,14 @@ def check_scored(data: FeaturesFile, split: str) -> None:
         )
 
 
-def check_rows(modality: Modality, part: ModalityFeatures, split: str) -> None:
-    """Check that a split of a modality is not empty.
+def check_rows(modality: Modality, table: ModalityFeatures, split: str) -> None:
+    """Check that a split of a modality is not empty; ``all`` is every row.
 
     Raises:
         DataError: If it is; the message names the field.
     """
-    if not len(part):
+    rows = len(table) if split == "all" else np.count_nonzero(table.split == split)
+    if not rows:
         raise fault(
             f"{modality}/split",
             f"no {modality} row is of split {split}",

@@ -135,8 +135,8 @@ def training_data(
     number = {name: position for position, name in enumerate(classes)}
     features, sequences, labels, columns = {}, {}, {}, {}
     for modality, table in data.modalities.items():
+        check_rows(modality, table, split)
         part = table.of_split(split)
-        check_rows(modality, part, split)
         unknown = sorted(set(part.label) - set(number) - {""})
         if unknown:
             raise fault(
