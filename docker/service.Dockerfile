@@ -14,7 +14,7 @@ COPY service /app/service
 RUN /opt/venv/bin/python -m compileall -q /opt/venv/lib /app
 
 FROM ${BASE} AS service
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin earshot \
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin earshot \
  && mkdir /data /weights \
  && chown earshot /data
 COPY --from=build /opt/venv /opt/venv
